@@ -1,0 +1,93 @@
+//! How much a key may do: a rate and a burst, in the form the algorithm wants.
+
+use crate::Nanos;
+
+/// A rate with a burst, as GCRA counts it: what one unit costs in time, and how deep a debt may become.
+///
+/// Both are whole, even nanoseconds (an odd word in a cell has another meaning, see [`crate::set`]). The
+/// interval is rounded up, so the rate is never over what was asked, and under it by at most
+/// 2 ns an interval: 0.2 % at 1 M/s, 2 % at [`Quota::MAX_RATE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Quota {
+    interval: u64,
+    depth: u64,
+}
+
+const _: () = assert!(size_of::<Quota>() == 16);
+
+impl Quota {
+    /// Admits nothing, from the first request on.
+    pub const CLOSED: Self = Self { interval: 2, depth: 0 };
+
+    /// The highest rate that is kept within 2 %, in units a second.
+    pub const MAX_RATE: u64 = 10_000_000;
+
+    /// Allows `count` units every `per`, and `burst` of them at once. A count or a burst of zero admits nothing.
+    ///
+    /// A debt deeper than 292 years is cut to that.
+    pub const fn new(count: u64, per: Nanos, burst: u64) -> Self {
+        if count == 0 || burst == 0 {
+            return Self::CLOSED;
+        }
+        let interval = even_up(per.0.div_ceil(count));
+        let interval = if interval == 0 { 2 } else { interval };
+        let depth = interval.saturating_mul(burst);
+        let depth = if depth > MAX_DEPTH { MAX_DEPTH } else { depth };
+        Self { interval, depth }
+    }
+
+    /// The time one unit costs.
+    pub const fn interval(self) -> Nanos {
+        Nanos(self.interval)
+    }
+
+    /// The deepest debt that is admitted: `burst` intervals.
+    pub const fn depth(self) -> Nanos {
+        Nanos(self.depth)
+    }
+
+    /// How many units fit into the bucket at once.
+    pub const fn burst(self) -> u64 {
+        self.depth / self.interval
+    }
+
+    /// How many more units a key with this `debt` may spend at once.
+    pub const fn remaining(self, debt: Nanos) -> u64 {
+        self.depth.saturating_sub(debt.0) / self.interval
+    }
+}
+
+const MAX_DEPTH: u64 = (u64::MAX >> 1) & !1;
+
+const fn even_up(nanos: u64) -> u64 {
+    nanos.saturating_add(nanos & 1) & !1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_the_interval_up_so_that_the_rate_is_never_over() {
+        for rate in [1, 3, 7, 50, 999, 1_000_000, 3_333_333, Quota::MAX_RATE] {
+            let quota = Quota::new(rate, Nanos::SECOND, 1);
+            let kept = 1e9 / quota.interval().0 as f64;
+            assert!(kept <= rate as f64, "{rate}/s became {kept}/s");
+            assert!(kept >= rate as f64 * 0.98, "{rate}/s became {kept}/s");
+        }
+    }
+
+    #[test]
+    fn nothing_an_hour_is_nothing() {
+        assert_eq!(Quota::new(0, Nanos::from_secs(3600), 10), Quota::CLOSED);
+        assert_eq!(Quota::CLOSED.remaining(Nanos::ZERO), 0);
+    }
+
+    #[test]
+    fn a_huge_burst_of_a_slow_rate_is_cut_not_wrapped() {
+        let quota = Quota::new(1, Nanos::from_secs(86_400), u64::MAX);
+        assert_eq!(quota.depth().0, MAX_DEPTH);
+        assert!(quota.burst() > 100_000);
+    }
+}
