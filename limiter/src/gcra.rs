@@ -23,7 +23,9 @@ pub enum Step {
 pub fn step(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> Step {
     let price = quota.interval().0.saturating_mul(cost);
     if price > quota.depth().0 {
-        return Step::Refuse { retry_after: Nanos::MAX };
+        return Step::Refuse {
+            retry_after: Nanos::MAX,
+        };
     }
     // Even, as every time in a cell: an odd clock rounds up, which costs the key at most one nanosecond.
     let start = now.0.saturating_add(now.0 & 1);
@@ -31,10 +33,14 @@ pub fn step(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> Step {
     let next = base.saturating_add(price);
     let debt = next - start;
     if next >= MAX_TIME {
-        return Step::Refuse { retry_after: Nanos::MAX };
+        return Step::Refuse {
+            retry_after: Nanos::MAX,
+        };
     }
     if debt > quota.depth().0 {
-        return Step::Refuse { retry_after: Nanos(debt - quota.depth().0) };
+        return Step::Refuse {
+            retry_after: Nanos(debt - quota.depth().0),
+        };
     }
     Step::Admit { tat: Nanos(next) }
 }
@@ -52,10 +58,17 @@ mod tests {
         let mut tat = Nanos::ZERO;
         let now = Nanos::from_secs(5);
         for _ in 0..3 {
-            let Step::Admit { tat: next } = step(tat, quota, now, 1) else { panic!("within the burst") };
+            let Step::Admit { tat: next } = step(tat, quota, now, 1) else {
+                panic!("within the burst")
+            };
             tat = next;
         }
-        assert_eq!(step(tat, quota, now, 1), Step::Refuse { retry_after: Nanos::from_millis(100) });
+        assert_eq!(
+            step(tat, quota, now, 1),
+            Step::Refuse {
+                retry_after: Nanos::from_millis(100)
+            }
+        );
         let later = now.plus(Nanos::from_millis(100));
         assert!(matches!(step(tat, quota, later, 1), Step::Admit { .. }));
     }
@@ -65,7 +78,9 @@ mod tests {
         for now in [0, 1, u64::MAX / 2, u64::MAX] {
             assert_eq!(
                 step(Nanos::ZERO, Quota::CLOSED, Nanos(now), 1),
-                Step::Refuse { retry_after: Nanos::MAX }
+                Step::Refuse {
+                    retry_after: Nanos::MAX
+                }
             );
         }
     }
@@ -74,7 +89,12 @@ mod tests {
     fn the_end_of_the_clock_refuses_instead_of_wrapping() {
         let quota = Quota::new(1, Nanos::SECOND, 5);
         for now in [u64::MAX, u64::MAX - 1, u64::MAX - 10] {
-            assert_eq!(step(Nanos::ZERO, quota, Nanos(now), 1), Step::Refuse { retry_after: Nanos::MAX });
+            assert_eq!(
+                step(Nanos::ZERO, quota, Nanos(now), 1),
+                Step::Refuse {
+                    retry_after: Nanos::MAX
+                }
+            );
         }
     }
 }

@@ -18,7 +18,10 @@ const _: () = assert!(size_of::<Quota>() == 16);
 
 impl Quota {
     /// Admits nothing, from the first request on.
-    pub const CLOSED: Self = Self { interval: 2, depth: 0 };
+    pub const CLOSED: Self = Self {
+        interval: 2,
+        depth: 0,
+    };
 
     /// The highest rate that is kept within 2 %, in units a second.
     pub const MAX_RATE: u64 = 10_000_000;
