@@ -225,6 +225,12 @@ impl FlowId {
         }
     }
 
+    /// Where this flow's state begins, in whatever is addressed by flow: masked it is an index.
+    #[inline(always)]
+    pub const fn home(self) -> u64 {
+        self.home
+    }
+
     /// The index of this flow's set in a table of `mask + 1` sets.
     #[inline(always)]
     pub const fn set(self, mask: u64) -> u64 {

@@ -4,7 +4,12 @@
 //! needs `std`. There is no I/O here, no async, and no knowledge of who is asking.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::inline_always,
+    reason = "the kernel's program must be one function: a call costs it a stack frame and the verifier's view"
+)]
 
+pub mod block;
 pub mod gcra;
 pub mod key;
 mod nanos;

@@ -21,10 +21,6 @@ impl Tally {
     /// Reads a time word. A word whose deadline has passed counts nothing.
     pub fn read(word: Nanos, now: Nanos) -> Option<Self> {
         let until = Nanos(word.0 & !(GRAIN - 1));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "fifteen bits are left after the mask"
-        )]
         let count = ((word.0 & (GRAIN - 1)) >> 1) as u16;
         (until > now && count > 0).then_some(Self { until, count })
     }
