@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs the binary, the unit and what belongs to it below DESTDIR; a package does the same.
+#
+#   DESTDIR=/tmp/root BINARY=target/release/floodwall systemd/install.sh
+#
+# A configuration that is already there stays. On the running host (no DESTDIR) the user and the folders
+# are made as well; starting the service is left to the operator.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+DESTDIR=${DESTDIR:-}
+BINARY=${BINARY:?says which program to install}
+
+install -D -m 0755 "$BINARY" "$DESTDIR/usr/bin/floodwall"
+install -D -m 0644 "$here/floodwall.service" "$DESTDIR/usr/lib/systemd/system/floodwall.service"
+install -D -m 0644 "$here/floodwall.sysusers" "$DESTDIR/usr/lib/sysusers.d/floodwall.conf"
+install -D -m 0644 "$here/floodwall.tmpfiles" "$DESTDIR/usr/lib/tmpfiles.d/floodwall.conf"
+if [ ! -e "$DESTDIR/etc/floodwall/floodwall.yaml" ]; then
+  install -D -m 0644 "$here/floodwall.yaml" "$DESTDIR/etc/floodwall/floodwall.yaml"
+fi
+
+if [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]; then
+  systemd-sysusers floodwall.conf
+  systemd-tmpfiles --create floodwall.conf
+  systemctl daemon-reload
+  echo "installed; start it with: systemctl enable --now floodwall"
+fi
