@@ -56,7 +56,7 @@ impl Escalation {
             .update(strikes, now, |word| Ok(self.counted(word, now).word()))
             .ok()?;
         // Exactly one thread sees the count reach `after`: those behind it see more.
-        if Tally::read(counted.time, now)?.count != self.after {
+        if Tally::read(counted.time, now)?.count != self.after.clamp(1, Tally::MOST) {
             return None;
         }
         table.clear(strikes);

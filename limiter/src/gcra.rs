@@ -27,11 +27,14 @@ pub fn step(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> Step {
             retry_after: Nanos::MAX,
         };
     }
-    // Even, as every time in a cell: an odd clock rounds up, which costs the key at most one nanosecond.
-    let start = now.0.saturating_add(now.0 & 1);
-    let base = if tat.0 > start { tat.0 } else { start };
-    let next = base.saturating_add(price);
-    let debt = next - start;
+    let (next, debt) = if tat.0 > now.0 {
+        let next = tat.0.saturating_add(price);
+        (next, next - now.0)
+    } else {
+        // Even, as every time in a cell: an odd clock rounds up, which costs the key one nanosecond.
+        let start = now.0.saturating_add(now.0 & 1);
+        (start.saturating_add(price), price)
+    };
     if next >= MAX_TIME {
         return Step::Refuse {
             retry_after: Nanos::MAX,

@@ -149,6 +149,17 @@ impl KeyHash {
     pub fn of_bytes(secret: Secret, bytes: &[u8]) -> Self {
         Self(secret.hash_bytes(bytes))
     }
+
+    /// The hash as a number, which is how the kernel's program hands it from one function to another.
+    #[inline(always)]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 }
 
 /// Which limit a cell belongs to: the keyed hash of the limit's name, so that a limit that keeps its name

@@ -3,7 +3,8 @@
 //! A cell is two words: the **fingerprint** of the key that lives there, and its **time**: until when the
 //! key is in debt, on the shared clock. A cell whose time has come is free by definition. Times are even.
 //! An odd time word is a **claim**: it holds the fingerprint of the key that is moving in, which is odd
-//! always, and says that no debt is recorded here yet.
+//! always, and says that no debt is recorded here yet. So bit 0 of the fingerprint word tells nothing of
+//! the key; it is the word's edition, which changes whenever somebody moves in.
 //!
 //! Two words cannot be changed at once, so three rules keep them together:
 //!
@@ -15,17 +16,33 @@
 //!    owner died is broken when the set needs room.
 //! 3. *Charge, then look around*: two threads may bring the same key into two cells at once. Each looks
 //!    for a twin after its charge; whoever sees one takes its charge back, moves the twin's debt to the
-//!    lower cell and starts again. Both words are sequentially consistent, so of two threads at least
+//!    lower cell and starts again. All words are sequentially consistent, so of two threads at least
 //!    one sees the other. While a debt moves it is counted twice rather than not at all.
 //!
-//! So a key is never admitted beyond its quota. Accepted races and their bounds: when every cell of a set
-//! is in debt, a newcomer displaces the least debt, and the displaced key may spend that much again
-//! (counted, see [`Done::displaced`]); a decision that loses [`Cells::ATTEMPTS`] races in a row is refused
-//! ([`Refused::Contended`]), which the kernel must be able to do because it cannot retry for ever; a claim
-//! that is broken between two adjacent instructions of its owner, while the cell's former key returns, can
-//! mix up the two keys' debts of that moment.
+//! A value may come back (two keys' times may be equal), so a charge looks at its own cell's fingerprint
+//! again and takes itself back from a stranger, and a refusal counts only if the time it was founded on
+//! is still there.
+//!
+//! So a key is never admitted beyond its quota, and never refused for a stranger's debt. Accepted races,
+//! with their bounds:
+//!
+//! - When every cell of a set is in debt, a newcomer displaces the least debt, and the displaced key may
+//!   spend that much again. It is counted, see [`Done::displaced`].
+//! - A decision that loses [`Cells::ATTEMPTS`] races in a row is refused with [`Refused::Contended`],
+//!   because the kernel cannot retry for ever.
+//! - A thread that stops in the middle of moving in, while its claim is broken and the cell's former key
+//!   has come back twice, puts its name on that key's cell until its next instruction. A charge of either
+//!   key that falls between those two is counted for the other. It takes a full set and three threads.
+//! - A thread that stops between its charge and its look around, while a twin exists, until its debt has
+//!   run out, takes one charge too much off whatever the key owes then.
 
-use crate::{FlowId, Nanos, gcra, key::HOST, quota::Quota};
+mod cell;
+mod twins;
+
+use cell::{Sight, claim, holds, is_claim, is_of, locate, look_around, move_in};
+use twins::{settle, take_back};
+
+use crate::{FlowId, Nanos, Quota, gcra, key::HOST};
 
 /// Cells in a set: four of 16 bytes fill a cache line.
 pub const WAYS: usize = 4;
@@ -63,6 +80,20 @@ pub enum Refused {
     Contended,
 }
 
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Over { retry_after } if *retry_after == Nanos::MAX => {
+                f.write_str("over the limit, for ever")
+            }
+            Self::Over { retry_after } => write!(f, "over the limit for {retry_after:?}"),
+            Self::Contended => f.write_str("lost too many races for one cell"),
+        }
+    }
+}
+
+impl core::error::Error for Refused {}
+
 /// Charges `cost` units of `quota` to the key.
 ///
 /// # Errors
@@ -75,12 +106,25 @@ pub fn charge<C: Cells>(
     now: Nanos,
     cost: u64,
 ) -> Result<Done, Refused> {
-    update(cells, flow.fingerprint(), now, |time| {
-        match gcra::step(time, quota, now, cost) {
+    update(
+        cells,
+        flow.fingerprint(),
+        Join::Sum,
+        now,
+        |time| match gcra::step(time, quota, now, cost) {
             gcra::Step::Admit { tat } => Ok(tat),
             gcra::Step::Refuse { retry_after } => Err(Refused::Over { retry_after }),
-        }
-    })
+        },
+    )
+}
+
+/// What becomes of a key's two times when two threads brought it into two cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// Both debts are owed.
+    Sum,
+    /// The later time stays: a block's end, or a tally.
+    Later,
 }
 
 /// Moves the key's time on by `step`, which is given the present one (zero for a key without a cell) and
@@ -92,41 +136,61 @@ pub fn charge<C: Cells>(
 pub fn update<C: Cells>(
     cells: &C,
     fingerprint: u64,
+    join: Join,
     now: Nanos,
     step: impl Fn(Nanos) -> Result<Nanos, Refused>,
 ) -> Result<Done, Refused> {
+    let mut displaced = Nanos::ZERO;
     for _ in 0..C::ATTEMPTS {
-        let (way, seen, displaced) = match locate(cells, fingerprint) {
-            Some((way, time)) => (way, time, Nanos::ZERO),
-            None => {
-                // A key that is refused without any debt needs no cell.
-                step(Nanos::ZERO)?;
-                match claim(cells, fingerprint, now) {
-                    Some((way, displaced)) => (way, fingerprint, displaced),
-                    None => continue,
-                }
-            }
+        let (way, seen) = if let Some(found) = locate(cells, fingerprint) {
+            found
+        } else {
+            // A key that is refused without any debt needs no cell.
+            step(Nanos::ZERO)?;
+            let Some((way, lost)) = claim(cells, fingerprint, now) else {
+                continue;
+            };
+            displaced = higher(displaced, lost);
+            (way, fingerprint)
         };
         if is_claim(seen) && !move_in(cells, way, fingerprint) {
             continue;
         }
-        let before = if is_claim(seen) {
-            Nanos::ZERO
-        } else {
-            Nanos(seen)
+        let before = if is_claim(seen) { 0 } else { seen };
+        let next = match step(Nanos(before)) {
+            Ok(next) => next.0,
+            Err(_) if cells.time(way) != seen => continue,
+            Err(refused) => return Err(refused),
         };
-        let next = step(before)?;
-        if !cells.swap_time(way, seen, next.0) {
+        if !cells.swap_time(way, seen, next) {
             continue;
         }
-        let Some(twin) = twin_of(cells, fingerprint, way) else {
-            return Ok(Done {
-                time: next,
-                displaced,
-            });
+        let done = Done {
+            time: Nanos(next),
+            displaced,
         };
-        take_back(cells, way, fingerprint, before, next, now);
-        settle(cells, fingerprint, way.min(twin), way.max(twin), now);
+        match look_around(cells, fingerprint, way) {
+            Sight::Alone => return Ok(done),
+            Sight::Strangers => {
+                cells.swap_time(way, next, before);
+            }
+            Sight::Twin(twin) => {
+                if matches!(join, Join::Sum) {
+                    take_back(cells, way, fingerprint, before, next, now);
+                }
+                settle(
+                    cells,
+                    fingerprint,
+                    lower(way, twin),
+                    higher(way, twin),
+                    join,
+                    now,
+                );
+                if matches!(join, Join::Later) {
+                    return Ok(done);
+                }
+            }
+        }
     }
     Err(Refused::Contended)
 }
@@ -135,7 +199,8 @@ pub fn update<C: Cells>(
 #[inline(always)]
 pub fn peek<C: Cells>(cells: &C, fingerprint: u64) -> Nanos {
     match locate(cells, fingerprint) {
-        Some((_, time)) if !is_claim(time) => Nanos(time),
+        // The cell may have changed hands between the two loads: then the time was somebody else's.
+        Some((way, time)) if !is_claim(time) && cells.time(way) == time => Nanos(time),
         _ => Nanos::ZERO,
     }
 }
@@ -162,17 +227,20 @@ pub fn refund<C: Cells>(cells: &C, fingerprint: u64, charged: Nanos, price: Nano
 
 /// Forgets the key's debt or block. Tells whether there was a cell.
 pub fn clear<C: Cells>(cells: &C, fingerprint: u64) -> bool {
-    for _ in 0..C::ATTEMPTS {
-        match locate(cells, fingerprint) {
-            None => return false,
-            Some((way, time)) => {
-                if cells.swap_time(way, time, 0) {
-                    return true;
-                }
+    let mut found = false;
+    for way in 0..WAYS {
+        for _ in 0..C::ATTEMPTS {
+            let time = cells.time(way);
+            if !holds(cells, way, fingerprint, time) {
+                break;
+            }
+            found = true;
+            if cells.swap_time(way, time, 0) {
+                break;
             }
         }
     }
-    false
+    found
 }
 
 /// What blocks a source right now: the kernel's first question of every packet.
@@ -192,7 +260,7 @@ pub fn blocked<C: Cells>(cells: &C, block: FlowId, now: Nanos) -> Blocked {
     };
     for way in 0..WAYS {
         let fingerprint = cells.fingerprint(way);
-        if fingerprint & !HOST == wanted {
+        if is_of(fingerprint & !HOST, wanted) {
             let time = cells.time(way);
             // The cell may have changed hands between the two loads: then the time is somebody else's.
             let live = !is_claim(time) && time > now.0 && cells.fingerprint(way) == fingerprint;
@@ -203,145 +271,18 @@ pub fn blocked<C: Cells>(cells: &C, block: FlowId, now: Nanos) -> Blocked {
     found
 }
 
+/// The next even number; the last one stays.
 #[inline(always)]
-const fn is_claim(time: u64) -> bool {
-    time & 1 == 1
-}
-
-/// Whether the cell is the key's, or is about to be. `time` was read before this is asked.
-#[inline(always)]
-fn holds<C: Cells>(cells: &C, way: usize, fingerprint: u64, time: u64) -> bool {
-    if is_claim(time) {
-        time == fingerprint
-    } else {
-        cells.fingerprint(way) == fingerprint
-    }
+const fn even_up(time: u64) -> u64 {
+    time.saturating_add(time & 1) & !1
 }
 
 #[inline(always)]
-fn locate<C: Cells>(cells: &C, fingerprint: u64) -> Option<(usize, u64)> {
-    for way in 0..WAYS {
-        let time = cells.time(way);
-        if holds(cells, way, fingerprint, time) {
-            return Some((way, time));
-        }
-    }
-    None
+fn lower<T: PartialOrd>(one: T, other: T) -> T {
+    if one < other { one } else { other }
 }
 
 #[inline(always)]
-fn twin_of<C: Cells>(cells: &C, fingerprint: u64, own: usize) -> Option<usize> {
-    for way in 0..WAYS {
-        if way != own && holds(cells, way, fingerprint, cells.time(way)) {
-            return Some(way);
-        }
-    }
-    None
-}
-
-/// Puts a claim on the first free cell, or on the one with the least debt, and tells what that debt was.
-#[inline(always)]
-fn claim<C: Cells>(cells: &C, fingerprint: u64, now: Nanos) -> Option<(usize, Nanos)> {
-    let mut best = (0, 0, u64::MAX);
-    for way in 0..WAYS {
-        let time = cells.time(way);
-        // Somebody's unfinished claim has no debt, but goes after the free cells: breaking it costs them a retry.
-        let debt = if is_claim(time) {
-            1
-        } else {
-            time.saturating_sub(now.0)
-        };
-        if debt < best.2 {
-            best = (way, time, debt);
-        }
-    }
-    let (way, time, debt) = best;
-    let displaced = if is_claim(time) {
-        Nanos::ZERO
-    } else {
-        Nanos(debt)
-    };
-    cells
-        .swap_time(way, time, fingerprint)
-        .then_some((way, displaced))
-}
-
-/// The middle step of a claim. False when the claim was broken meanwhile.
-#[inline(always)]
-fn move_in<C: Cells>(cells: &C, way: usize, fingerprint: u64) -> bool {
-    let old = cells.fingerprint(way);
-    if cells.time(way) != fingerprint {
-        return false;
-    }
-    old == fingerprint || cells.swap_fingerprint(way, old, fingerprint)
-}
-
-/// Undoes one's own charge, exactly if nobody has charged since, else by what it had added.
-#[inline(always)]
-fn take_back<C: Cells>(
-    cells: &C,
-    way: usize,
-    fingerprint: u64,
-    before: Nanos,
-    next: Nanos,
-    now: Nanos,
-) {
-    if !cells.swap_time(way, next.0, before.0) {
-        let base = if before.0 > now.0 { before.0 } else { now.0 };
-        subtract(cells, way, fingerprint, next.0.saturating_sub(base) & !1);
-    }
-}
-
-#[inline(always)]
-fn subtract<C: Cells>(cells: &C, way: usize, fingerprint: u64, debt: u64) {
-    for _ in 0..C::ATTEMPTS {
-        let time = cells.time(way);
-        if is_claim(time) || cells.fingerprint(way) != fingerprint {
-            return;
-        }
-        if cells.swap_time(way, time, time.saturating_sub(debt)) {
-            return;
-        }
-    }
-}
-
-/// Merges two cells of one key: the debt of `gone` moves to `kept`, and `gone` becomes nobody's.
-#[inline(always)]
-fn settle<C: Cells>(cells: &C, fingerprint: u64, kept: usize, gone: usize, now: Nanos) {
-    let time = cells.time(gone);
-    if !holds(cells, gone, fingerprint, time) {
-        return;
-    }
-    let debt = if is_claim(time) {
-        0
-    } else {
-        time.saturating_sub(now.0) & !1
-    };
-    if debt > 0 && !add(cells, kept, fingerprint, debt, now) {
-        return;
-    }
-    if cells.swap_time(gone, time, 0) {
-        cells.swap_fingerprint(gone, fingerprint, 0);
-    } else if debt > 0 {
-        subtract(cells, kept, fingerprint, debt);
-    }
-}
-
-#[inline(always)]
-fn add<C: Cells>(cells: &C, way: usize, fingerprint: u64, debt: u64, now: Nanos) -> bool {
-    for _ in 0..C::ATTEMPTS {
-        let time = cells.time(way);
-        if is_claim(time) || cells.fingerprint(way) != fingerprint {
-            return false;
-        }
-        let base = if time > now.0 {
-            time
-        } else {
-            now.0.saturating_add(now.0 & 1)
-        };
-        if cells.swap_time(way, time, base.saturating_add(debt) & !1) {
-            return true;
-        }
-    }
-    false
+fn higher<T: PartialOrd>(one: T, other: T) -> T {
+    if one > other { one } else { other }
 }

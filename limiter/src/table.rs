@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
 
 use crate::{
     FlowId, Nanos, Quota, Secret,
-    set::{self, Blocked, Cells, Done, Refused, WAYS},
-    sync::{AtomicU64, Ordering},
+    set::{self, Blocked, Cells, Done, Join, Refused, WAYS},
+    sync::{AtomicU64, Ordering, exchange},
 };
 
 /// One cell: 16 bytes that the kernel sees as two words.
@@ -40,18 +40,12 @@ impl Cells for Set {
 
     #[inline(always)]
     fn swap_fingerprint(&self, way: usize, from: u64, to: u64) -> bool {
-        self.0[way]
-            .fingerprint
-            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        exchange(&self.0[way].fingerprint, from, to)
     }
 
     #[inline(always)]
     fn swap_time(&self, way: usize, from: u64, to: u64) -> bool {
-        self.0[way]
-            .time
-            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        exchange(&self.0[way].time, from, to)
     }
 }
 
@@ -85,16 +79,15 @@ impl<M> FlowTable<M> {
 
 impl<M: AsRef<[Set]>> FlowTable<M> {
     /// Puts a table over memory whose number of sets is a power of two; more sets than that are not used.
+    ///
+    /// # Panics
+    /// When there is no set at all.
     pub fn over(memory: M, secret: Secret) -> Self {
         let sets = memory.as_ref().len() as u64;
-        let mask = if sets == 0 {
-            0
-        } else {
-            (1 << sets.ilog2()) - 1
-        };
+        assert!(sets > 0, "a flow table needs at least one set");
         Self {
             memory,
-            mask,
+            mask: (1 << sets.ilog2()) - 1,
             secret,
             displaced: Counter::new(0),
             contended: Counter::new(0),
@@ -152,7 +145,7 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
         set::peek(self.set(flow), flow.fingerprint())
     }
 
-    /// Moves a key's time on by a step of the caller's, as [`set::update`] says.
+    /// Moves a key's time on by a step of the caller's, as [`set::update`] says with [`Join::Later`].
     ///
     /// # Errors
     /// What the step refuses, or [`Refused::Contended`].
@@ -162,7 +155,13 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
         now: Nanos,
         step: impl Fn(Nanos) -> Result<Nanos, Refused>,
     ) -> Result<Done, Refused> {
-        self.note(set::update(self.set(flow), flow.fingerprint(), now, step))
+        self.note(set::update(
+            self.set(flow),
+            flow.fingerprint(),
+            Join::Later,
+            now,
+            step,
+        ))
     }
 
     /// Keeps a key's time at `until` at least: how a source is blocked.
