@@ -1,7 +1,11 @@
 //! `admin`: where the running service is asked.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::net::{ADDRESS_PATTERN, Bound, address};
+use crate::read::{Cursor, Fields, text};
+use crate::section::{Key, Section, Shape, TEXT};
 
 /// The two doors for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,4 +15,70 @@ pub struct Admin {
     /// Reading and changing; only its owner and group may open it. Relative paths are already joined to the
     /// file's folder.
     pub socket: PathBuf,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "admin",
+    keys: &[
+        Key::new(
+            "address",
+            Shape::Text(ADDRESS_PATTERN),
+            "where to read over HTTP; nowhere by default",
+        ),
+        Key::new(
+            "socket",
+            TEXT,
+            "the control socket; default floodwall.sock beside the file, and in /run/floodwall for a file in /etc/floodwall",
+        ),
+    ],
+    one_of: &[],
+};
+
+/// The longest path that a socket's address holds, in bytes.
+const MOST_SOCKET_BYTES: usize = 107;
+
+impl Admin {
+    pub(crate) fn read(value: Cursor<'_>, folder: &Path, bound: &mut Bound) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let address = fields.optional("address", |value| {
+            bound.claim(value, address(value)?, "admin")
+        });
+        let socket = fields.or(
+            "socket",
+            |value| socket(value, folder),
+            default_socket(folder),
+        );
+        Some(Self {
+            address: address?,
+            socket: socket?,
+        })
+    }
+
+    /// What a file without `admin` means.
+    pub(crate) fn default_in(folder: &Path) -> Self {
+        Self {
+            address: None,
+            socket: default_socket(folder),
+        }
+    }
+}
+
+/// The service's configuration folder is not its own to write; its runtime folder is.
+fn default_socket(folder: &Path) -> PathBuf {
+    let folder = if folder.starts_with("/etc/floodwall") {
+        Path::new("/run/floodwall")
+    } else {
+        folder
+    };
+    folder.join("floodwall.sock")
+}
+
+fn socket(value: Cursor<'_>, folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(text(value)?);
+    let length = path.as_os_str().len();
+    if length > MOST_SOCKET_BYTES {
+        let found = format!("{}, in full {length} bytes", value.describe());
+        return value.refuse_as(found, format!("at most {MOST_SOCKET_BYTES} bytes in full"));
+    }
+    Some(path)
 }

@@ -1,9 +1,18 @@
 //! The whole file, checked.
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Index;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::net::Bound;
+use crate::problem::{Fault, Problem, Problems};
+use crate::read::{Cursor, Fields, Names, Report, counted, text};
+use crate::route::Known;
+use crate::section::{ANY, Key, ONE, Section, Shape, TEXT};
 use crate::{Admin, Clients, Limit, Listener, Log, Prefilter, Route, ServerSettings, Upstream};
+use crate::{admin, clients, limit, listener, log, prefilter, route, server, upstream, yaml};
 
 /// A configuration in which every value is in range and every name that is used exists.
 ///
@@ -48,4 +57,177 @@ impl Index<UpstreamIndex> for Config {
     fn index(&self, index: UpstreamIndex) -> &Upstream {
         &self.upstreams[index.0]
     }
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "",
+    keys: &[
+        Key::required(
+            "listeners",
+            Shape::Named(&listener::SECTION, ONE),
+            "a mapping of at least one listener",
+        ),
+        Key::new(
+            "clients",
+            Shape::Section(&clients::SECTION),
+            "who is asking",
+        ),
+        Key::new(
+            "upstreams",
+            Shape::Named(&upstream::SECTION, ANY),
+            "the servers behind the door",
+        ),
+        Key::required(
+            "routes",
+            Shape::List(&Shape::Section(&route::SECTION), ONE),
+            "a list of at least one route",
+        ),
+        Key::new(
+            "limits",
+            Shape::Named(&limit::SECTION, ANY),
+            "budgets for requests",
+        ),
+        Key::new(
+            "prefilter",
+            Shape::Section(&prefilter::SECTION),
+            "what the kernel drops",
+        ),
+        Key::new(
+            "admin",
+            Shape::Section(&admin::SECTION),
+            "where the running service is asked",
+        ),
+        Key::new(
+            "log",
+            Shape::Section(&log::SECTION),
+            "what is written where",
+        ),
+        Key::new("state", TEXT, "the folder for what must survive a restart"),
+        Key::new(
+            "server",
+            Shape::Section(&server::SECTION),
+            "the process itself",
+        ),
+    ],
+    one_of: &[],
+};
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, at once.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Problems> {
+        let path = path.as_ref();
+        let unreadable = |fault| Problem {
+            file: path.into(),
+            place: None,
+            path: String::new(),
+            fault,
+        };
+        let text = text_of(path).map_err(unreadable)?;
+        Self::from_text(&text, path)
+    }
+
+    /// Checks a text as if it were the file at `path`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, at once.
+    pub fn from_text(text: &str, path: impl AsRef<Path>) -> Result<Self, Problems> {
+        let path = path.as_ref();
+        let root = yaml::read(text).map_err(|(place, fault)| Problem {
+            file: path.into(),
+            place,
+            path: String::new(),
+            fault,
+        })?;
+        let report = Report::new(path);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let config = Self::read(Cursor::root(&root, &report), folder);
+        report.conclude(config)
+    }
+
+    fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let known = Known {
+            limits: Names::new("limit", fields.names_in("limits")),
+            upstreams: Names::new("upstream", fields.names_in("upstreams")),
+        };
+        let mut bound = Bound::default();
+        let listeners = fields.required("listeners", |map| listeners(map, &mut bound));
+        let clients = fields.or("clients", Clients::read, Clients::default());
+        let upstreams = fields.or("upstreams", |map| map.pairs(Upstream::read), Vec::new());
+        let routes = fields.required("routes", |list| routes(list, &known));
+        let limits = fields.or("limits", |map| map.pairs(Limit::read), Vec::new());
+        let prefilter = fields.optional("prefilter", Prefilter::read);
+        let admin = fields.or(
+            "admin",
+            |value| Admin::read(value, folder, &mut bound),
+            Admin::default_in(folder),
+        );
+        let log = fields.or("log", |value| Log::read(value, folder), Log::default());
+        let state = fields.optional("state", |value| Some(folder.join(text(value)?)));
+        let server = fields.or("server", ServerSettings::read, ServerSettings::default());
+        Some(Self {
+            listeners: listeners?,
+            clients: clients?,
+            upstreams: upstreams?,
+            routes: routes?,
+            limits: limits?,
+            prefilter: prefilter?,
+            admin: admin?,
+            log: log?,
+            state: state?,
+            server: server?,
+        })
+    }
+}
+
+fn listeners(map: Cursor<'_>, bound: &mut Bound) -> Option<Vec<Listener>> {
+    counted(
+        map,
+        map.pairs(|name, value| Listener::read(name, value, bound))?,
+        1,
+        usize::MAX,
+    )
+}
+
+fn routes(list: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Route>> {
+    let mut names = HashSet::new();
+    let routes = list.items(|item| {
+        let route = Route::read(item, known)?;
+        if !names.insert(route.name.clone()) {
+            return item.refuse_as(
+                format!("another route of the name `{}`", route.name),
+                "a name of its own",
+            );
+        }
+        Some(route)
+    })?;
+    counted(list, routes, 1, usize::MAX)
+}
+
+/// Reads a file, but no more of it than a configuration may have.
+fn text_of(path: &Path) -> Result<String, Fault> {
+    let unreadable = |error: std::io::Error| Fault::Unreadable {
+        message: error.to_string(),
+    };
+    let mut bytes = Vec::new();
+    let most = yaml::MAX_BYTES as u64 + 1;
+    File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() > yaml::MAX_BYTES {
+        return Err(Fault::Value {
+            found: "a larger file".into(),
+            allowed: "at most 8 MiB".into(),
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Fault::Value {
+            found: format!("a byte at offset {at} that is not UTF-8"),
+            allowed: "UTF-8 text".into(),
+        }
+    })
 }

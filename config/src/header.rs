@@ -1,6 +1,11 @@
 //! Header fields as the file writes them.
 
+use std::collections::HashSet;
 use std::fmt;
+
+use crate::problem::Fault;
+use crate::read::{Cursor, Fields, text, unique_list};
+use crate::section::{ANY, Key, Section, Shape};
 
 /// A header's name: a token of RFC 9110, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,4 +46,129 @@ impl HeaderEdits {
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
+}
+
+pub(crate) const HEADER_NAME_PATTERN: &str = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+
+/// Fields that frame a message or belong to one connection: Floodwall's own business.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+pub(crate) static EDITS: Section = Section {
+    name: "routes[].request_headers",
+    keys: &[
+        Key::new(
+            "set",
+            Shape::Pairs(&Shape::Scalar),
+            "replaces every field of that name",
+        ),
+        Key::new(
+            "add",
+            Shape::Pairs(&Shape::Scalar),
+            "adds a field and keeps what is there",
+        ),
+        Key::new(
+            "remove",
+            Shape::List(&Shape::Text(HEADER_NAME_PATTERN), ANY),
+            "removes every field of that name",
+        ),
+    ],
+    one_of: &[],
+};
+
+impl HeaderName {
+    /// Reads a name that only looks at a header.
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+        Self::of(text(value)?, value)
+    }
+
+    /// Takes `name`, in lower case; problems are reported at `value`.
+    pub(crate) fn of(name: &str, value: Cursor<'_>) -> Option<Self> {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if !name.is_empty() && name.chars().all(token) {
+            return Some(Self(name.to_ascii_lowercase()));
+        }
+        value.refuse_as(format!("{name:?}"), "a header name")
+    }
+
+    /// Takes the name of a header that Floodwall is to write.
+    fn of_written(name: &str, value: Cursor<'_>) -> Option<Self> {
+        let name = Self::of(name, value)?;
+        if FRAMING.contains(&name.as_str()) {
+            return value.refuse_as(
+                format!("`{name}`, which frames the message"),
+                "any other header",
+            );
+        }
+        Some(name)
+    }
+}
+
+impl HeaderEdits {
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &EDITS)?;
+        let set = fields.or("set", headers, Vec::new());
+        let add = fields.or("add", headers, Vec::new());
+        let remove = fields.or(
+            "remove",
+            |list| unique_list(list, "header", removed),
+            Vec::new(),
+        );
+        Some(Self {
+            set: set?,
+            add: add?,
+            remove: remove?,
+        })
+    }
+}
+
+fn removed(value: Cursor<'_>) -> Option<HeaderName> {
+    HeaderName::of_written(text(value)?, value)
+}
+
+/// Reads a mapping of header names to values, each name once in any case.
+pub(crate) fn headers(value: Cursor<'_>) -> Option<Vec<Header>> {
+    let mut seen = HashSet::new();
+    value.pairs(|name, value| {
+        let named = HeaderName::of_written(name, value);
+        let text = header_value(value);
+        let header = Header {
+            name: named?,
+            value: text?,
+        };
+        if !seen.insert(header.name.clone()) {
+            return value.refuse_as(
+                format!("`{name}` again in other letters"),
+                "each header once",
+            );
+        }
+        Some(header)
+    })
+}
+
+fn header_value(value: Cursor<'_>) -> Option<String> {
+    let Some(text) = value.written() else {
+        return value.refuse("a header's value");
+    };
+    if text.contains("${") {
+        let allowed = "a value without `${`".into();
+        return value.fault(Fault::ValueNotBuilt {
+            found: format!("a variable in {}", value.describe()),
+            allowed,
+        });
+    }
+    let clean = text.chars().all(|c| c == '\t' || (' '..='~').contains(&c));
+    if !clean || text.trim() != text {
+        return value.refuse("printable ASCII without blanks at its ends");
+    }
+    Some(text.to_owned())
 }

@@ -3,6 +3,11 @@
 use std::fmt;
 
 use crate::HeaderName;
+use crate::matching::{cookie_name, plain_name};
+use crate::problem::Fault;
+use crate::read::{Cursor, counted, unique_list};
+use crate::section::{ONE, Shape};
+use crate::unbuilt;
 
 /// One part of a limit's key. A limit without parts (`key: none`) has one budget for all requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,3 +42,70 @@ impl fmt::Display for KeyPart {
         }
     }
 }
+
+pub(crate) const PART: Shape = Shape::Text(
+    r"client|path|host|method|route|connection|header\([^()]+\)|cookie\([^()]+\)|query\([^()]+\)",
+);
+/// What a limit's `key` may be: a word, or a list of parts.
+pub(crate) const KEY: Shape =
+    Shape::Either(&[Shape::Choice(&["none"]), PART, Shape::List(&PART, ONE)]);
+
+const ALLOWED: &str = "none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them";
+
+impl KeyPart {
+    /// Reads a whole key: one part, a list of parts, or `none`.
+    pub(crate) fn read_all(value: Cursor<'_>) -> Option<Vec<Self>> {
+        if value.is_list() {
+            return counted(
+                value,
+                unique_list(value, "part", Self::read)?,
+                1,
+                MOST_PARTS,
+            );
+        }
+        if value.written() == Some("none") {
+            return Some(Vec::new());
+        }
+        Some(vec![Self::read(value)?])
+    }
+
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let Some(part) = value.written() else {
+            return value.refuse(ALLOWED);
+        };
+        if unbuilt::KEY_PARTS.contains(&part) {
+            return value.fault(Fault::ValueNotBuilt {
+                found: format!("`{part}`"),
+                allowed: ALLOWED.into(),
+            });
+        }
+        match part {
+            "client" => Some(Self::Client),
+            "path" => Some(Self::Path),
+            "host" => Some(Self::Host),
+            "method" => Some(Self::Method),
+            "route" => Some(Self::Route),
+            "connection" => Some(Self::Connection),
+            "none" => value.refuse_as("`none` in a list", "`key: none` alone"),
+            _ => Self::named(part, value),
+        }
+    }
+
+    fn named(part: &str, value: Cursor<'_>) -> Option<Self> {
+        let call = part.strip_suffix(')').and_then(|part| part.split_once('('));
+        match call {
+            Some(("header", name)) => HeaderName::of(name, value).map(Self::Header),
+            Some(("cookie", name)) => cookie_name(name, value).map(Self::Cookie),
+            Some(("query", name)) => plain_name(name, value).map(Self::Query),
+            _ => value.refuse(ALLOWED),
+        }
+    }
+
+    /// Whether a request may come without this part.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Cookie(_) | Self::Query(_))
+    }
+}
+
+/// More than anybody needs; bounds what a request's key costs.
+const MOST_PARTS: usize = 8;

@@ -10,12 +10,21 @@ mod limit;
 mod listener;
 mod log;
 mod matching;
+mod net;
+mod packet_limit;
 mod prefilter;
+mod problem;
 mod rate;
+mod read;
 mod response;
 mod route;
+mod schema;
+mod section;
 mod server;
+mod unbuilt;
+pub mod units;
 mod upstream;
+mod yaml;
 
 pub use admin::Admin;
 pub use clients::Clients;
@@ -26,11 +35,12 @@ pub use limit::{Absent, Allowance, BlockScope, Escalation, Excepted, Exception, 
 pub use listener::{ListenAddress, Listener, ListenerMax, ListenerTimeouts};
 pub use log::{AccessLog, Level, Log};
 pub use matching::{HostPattern, Match, NamedValue, PathRegex, ValuePattern};
-pub use prefilter::{
-    Malformed, PacketKey, PacketLimit, PacketMatch, PortRange, Prefilter, Protocol, XdpMode,
-};
+pub use packet_limit::{PacketKey, PacketLimit, PacketMatch, PortRange, Protocol};
+pub use prefilter::{Malformed, Prefilter, XdpMode};
+pub use problem::{Fault, Place, Problem, Problems};
 pub use rate::Rate;
 pub use response::Response;
 pub use route::{Action, Route};
+pub use schema::schema;
 pub use server::ServerSettings;
 pub use upstream::{Balance, Retries, Server, Upstream, UpstreamTimeouts};

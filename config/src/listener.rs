@@ -5,6 +5,12 @@ use std::path::PathBuf;
 
 use floodwall_limiter::Nanos;
 
+use crate::net::{self, ADDRESS_PATTERN, Bound};
+use crate::problem::Fault;
+use crate::read::{self, Cursor, Fields, SHORTEST, count, size_between, span, whole_u32};
+use crate::section::{COUNT, DURATION, Key, SIZE, Section, Shape};
+use crate::units::format_size;
+
 /// One address that serves HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
@@ -52,4 +58,202 @@ pub struct ListenerMax {
     pub connections: Option<u64>,
     /// Connections of one client at one time; without a bound when absent.
     pub connections_per_client: Option<u64>,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "listeners.NAME",
+    keys: &[
+        Key::required(
+            "address",
+            Shape::Text(ADDRESS_PATTERN),
+            "ip:port or [ip6]:port to listen on",
+        ),
+        Key::new(
+            "timeouts",
+            Shape::Section(&TIMEOUTS),
+            "how long a client may take",
+        ),
+        Key::new(
+            "max",
+            Shape::Section(&MAX),
+            "how much a client may send or hold",
+        ),
+    ],
+    one_of: &[],
+};
+
+static TIMEOUTS: Section = Section {
+    name: "listeners.NAME.timeouts",
+    keys: &[
+        Key::new(
+            "header",
+            DURATION,
+            "for the whole request header; default 10s",
+        ),
+        Key::new(
+            "body",
+            DURATION,
+            "between two reads of a request body; default 30s",
+        ),
+        Key::new(
+            "idle",
+            DURATION,
+            "between two requests of a connection; default 60s",
+        ),
+        Key::new(
+            "write",
+            DURATION,
+            "for one write of a response; default 30s",
+        ),
+    ],
+    one_of: &[],
+};
+
+static MAX: Section = Section {
+    name: "listeners.NAME.max",
+    keys: &[
+        Key::new(
+            "header_bytes",
+            SIZE,
+            "of a request header; 1KiB to 1MiB, default 64KiB",
+        ),
+        Key::new(
+            "headers",
+            Shape::Whole { min: 1, max: 256 },
+            "header fields of a request; default 100",
+        ),
+        Key::new(
+            "uri",
+            SIZE,
+            "of a request target; 64B to 64KiB, default 8KiB",
+        ),
+        Key::new("body", SIZE, "of a request body; no bound by default"),
+        Key::new("connections", COUNT, "at one time; no bound by default"),
+        Key::new(
+            "connections_per_client",
+            COUNT,
+            "at one time; no bound by default",
+        ),
+    ],
+    one_of: &[],
+};
+
+/// Pingora's own ends, which no setting moves.
+const MOST_HEADER_BYTES: u64 = 1 << 20;
+const MOST_HEADERS: u64 = 256;
+
+impl Listener {
+    pub(crate) fn read(name: &str, value: Cursor<'_>, bound: &mut Bound) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let named = read::name(name, value);
+        let address = fields.required("address", |value| {
+            ListenAddress::read(value, bound, &format!("listeners.{name}"))
+        });
+        let timeouts = fields.or(
+            "timeouts",
+            ListenerTimeouts::read,
+            ListenerTimeouts::default(),
+        );
+        let max = fields.or("max", ListenerMax::read, ListenerMax::default());
+        Some(Self {
+            name: named?,
+            address: address?,
+            timeouts: timeouts?,
+            max: max?,
+        })
+    }
+}
+
+impl ListenAddress {
+    fn read(value: Cursor<'_>, bound: &mut Bound, owner: &str) -> Option<Self> {
+        if value
+            .written()
+            .is_some_and(|text| text.starts_with("unix:"))
+        {
+            let allowed = "ip:port or [ip6]:port".into();
+            return value.fault(Fault::ValueNotBuilt {
+                found: value.describe(),
+                allowed,
+            });
+        }
+        bound
+            .claim(value, net::address(value)?, owner)
+            .map(Self::Tcp)
+    }
+}
+
+impl Default for ListenerTimeouts {
+    fn default() -> Self {
+        Self {
+            header: Nanos::from_secs(10),
+            body: Nanos::from_secs(30),
+            idle: Nanos::from_secs(60),
+            write: Nanos::from_secs(30),
+        }
+    }
+}
+
+impl ListenerTimeouts {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &TIMEOUTS)?;
+        let default = Self::default();
+        let header = fields.or("header", span(SHORTEST), default.header);
+        let body = fields.or("body", span(SHORTEST), default.body);
+        let idle = fields.or("idle", span(SHORTEST), default.idle);
+        let write = fields.or("write", span(SHORTEST), default.write);
+        Some(Self {
+            header: header?,
+            body: body?,
+            idle: idle?,
+            write: write?,
+        })
+    }
+}
+
+impl Default for ListenerMax {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
+            headers: 100,
+            uri: 8 << 10,
+            body: None,
+            connections: None,
+            connections_per_client: None,
+        }
+    }
+}
+
+impl ListenerMax {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &MAX)?;
+        let default = Self::default();
+        let header_bytes = fields.or(
+            "header_bytes",
+            size_between(1 << 10, MOST_HEADER_BYTES),
+            default.header_bytes,
+        );
+        let headers = fields.or("headers", whole_u32(1, MOST_HEADERS), default.headers);
+        let uri = fields.or("uri", size_between(64, 64 << 10), default.uri);
+        let body = fields.optional("body", size_between(0, 1 << 50));
+        let connections = fields.optional("connections", count(1, 1_000_000_000));
+        let connections_per_client =
+            fields.optional("connections_per_client", count(1, 1_000_000_000));
+        let (header_bytes, uri) = (header_bytes?, uri?);
+        if uri > header_bytes {
+            let found = format!("{}, more than `header_bytes`", format_size(uri));
+            return fields.refuse(
+                "uri",
+                found,
+                format!("at most {}", format_size(header_bytes)),
+            );
+        }
+        Some(Self {
+            header_bytes,
+            headers: headers?,
+            uri,
+            body: body?,
+            connections: connections?,
+            connections_per_client: connections_per_client?,
+        })
+    }
 }

@@ -1,6 +1,9 @@
 //! `log`: what is written where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::read::{Cursor, Fields, choice, text};
+use crate::section::{Key, Section, Shape, TEXT};
 
 /// The access log and the service's own log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,4 +31,71 @@ pub enum Level {
     Info,
     Debug,
     Trace,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "log",
+    keys: &[
+        Key::new(
+            "access",
+            TEXT,
+            "stdout, stderr, off or a path with a / in it; default stdout",
+        ),
+        Key::new(
+            "level",
+            Shape::Choice(LEVELS),
+            "of the service's own log; default info",
+        ),
+    ],
+    one_of: &[],
+};
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            access: AccessLog::Stdout,
+            level: Level::Info,
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let access = fields.or(
+            "access",
+            |value| AccessLog::read(value, folder),
+            AccessLog::Stdout,
+        );
+        let levels = choice(
+            LEVELS,
+            &[
+                Level::Error,
+                Level::Warn,
+                Level::Info,
+                Level::Debug,
+                Level::Trace,
+            ],
+        );
+        let level = fields.or("level", levels, Level::Info);
+        Some(Self {
+            access: access?,
+            level: level?,
+        })
+    }
+}
+
+impl AccessLog {
+    fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
+        match text(value)? {
+            "stdout" => Some(Self::Stdout),
+            "stderr" => Some(Self::Stderr),
+            "off" => Some(Self::Off),
+            // A path needs a slash, so that a misspelt word does not become a file.
+            path if path.contains('/') => Some(Self::File(folder.join(path))),
+            _ => value.refuse("stdout, stderr, off, or a path with a / in it such as ./access.log"),
+        }
+    }
 }

@@ -3,7 +3,11 @@
 use floodwall_limiter::Nanos;
 use ipnet::IpNet;
 
-use crate::Rate;
+use crate::PacketLimit;
+use crate::net::net;
+use crate::packet_limit::SECTION as LIMIT;
+use crate::read::{Cursor, Fields, choice, count, counted, flag, span, text, unique_list};
+use crate::section::{ANY, COUNT, DURATION, Key, NET, ONE, Section, Shape};
 
 /// The packet filter on the host's interfaces.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +23,7 @@ pub struct Prefilter {
     /// At most [`Prefilter::MAX_LIMITS`]; all that match a packet must admit it.
     pub limits: Vec<PacketLimit>,
     pub malformed: Malformed,
-    /// How many sources the flow table can track, 1024 to 2^30, 16 bytes each. The file's `table.sources`.
+    /// How many sources the flow table can track, 1024 to 1,000,000,000, 16 bytes each. The file's `table.sources`.
     pub table_sources: u64,
     /// How long the kernel filters on without a process.
     pub outlive: Nanos,
@@ -45,57 +49,151 @@ pub enum XdpMode {
     Off,
 }
 
-/// A budget for packets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PacketLimit {
-    pub name: String,
-    pub matches: PacketMatch,
-    pub key: PacketKey,
-    /// In packets.
-    pub rate: Rate,
-}
-
-/// Which packets a limit counts; all when nothing is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PacketMatch {
-    pub protocol: Option<Protocol>,
-    /// Destination ports; any when empty.
-    pub ports: Vec<PortRange>,
-    /// Only TCP packets that open a connection: SYN without ACK.
-    pub syn: bool,
-}
-
-/// A protocol above IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    /// ICMP of either IP version.
-    Icmp,
-}
-
-/// Destination ports from `first` to `last`, both included, neither 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortRange {
-    pub first: u16,
-    pub last: u16,
-}
-
-/// What a packet limit counts by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PacketKey {
-    /// One budget for all packets.
-    None,
-    /// A budget for each source address; IPv6 sources count by `clients.ipv6_prefix`.
-    Source,
-    /// A budget for each destination port.
-    Port,
-    SourcePort,
-}
-
 /// What a packet gets that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     Drop,
     Pass,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "prefilter",
+    keys: &[
+        Key::required(
+            "interfaces",
+            Shape::List(&Shape::Text("[^/\\s]{1,15}"), ONE),
+            "where packets come in",
+        ),
+        Key::new(
+            "mode",
+            Shape::Choice(MODES),
+            "how the program is attached; default auto",
+        ),
+        Key::new(
+            "required",
+            Shape::Flag,
+            "do not start without it; default false",
+        ),
+        Key::new("allow", Shape::List(&NET, ANY), "sources that always pass"),
+        Key::new("deny", Shape::List(&NET, ANY), "sources that never do"),
+        Key::new(
+            "limits",
+            Shape::Named(&LIMIT, ANY),
+            "budgets for packets, at most 16",
+        ),
+        Key::new(
+            "malformed",
+            Shape::Choice(MALFORMED),
+            "what cannot be parsed; default drop",
+        ),
+        Key::new("table", Shape::Section(&TABLE), "the flow table"),
+        Key::new(
+            "outlive",
+            DURATION,
+            "how long the kernel filters on without a process; at least 1s, default 10m",
+        ),
+        Key::new(
+            "instance",
+            Shape::Text("[a-z0-9_-]{1,32}"),
+            "a name for what is pinned; default floodwall",
+        ),
+    ],
+    one_of: &[],
+};
+
+static TABLE: Section = Section {
+    name: "prefilter.table",
+    keys: &[Key::new(
+        "sources",
+        COUNT,
+        "how many can be tracked, 16 bytes each; 1024 to 1000M, default 1M",
+    )],
+    one_of: &[],
+};
+
+const MODES: &[&str] = &["auto", "native", "generic", "off"];
+const MALFORMED: &[&str] = &["drop", "pass"];
+
+impl Prefilter {
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let interfaces = fields.required("interfaces", interfaces);
+        let modes = choice(
+            MODES,
+            &[
+                XdpMode::Auto,
+                XdpMode::Native,
+                XdpMode::Generic,
+                XdpMode::Off,
+            ],
+        );
+        let mode = fields.or("mode", modes, XdpMode::Auto);
+        let required = fields.or("required", flag, false);
+        let nets = |list: Cursor<'_>| unique_list(list, "network", net);
+        let allow = fields.or("allow", nets, Vec::new());
+        let deny = fields.or("deny", nets, Vec::new());
+        let limits = fields.or("limits", limits, Vec::new());
+        let malformed = choice(MALFORMED, &[Malformed::Drop, Malformed::Pass]);
+        let malformed = fields.or("malformed", malformed, Malformed::Drop);
+        let table_sources = fields.or("table", table_sources, 1_000_000);
+        let outlive = fields.or("outlive", span(Nanos::SECOND), Nanos::from_secs(600));
+        let instance = fields.or("instance", instance, "floodwall".into());
+        let (mode, required) = (mode?, required?);
+        if required && mode == XdpMode::Off {
+            return fields.refuse(
+                "required",
+                "true beside `mode: off`",
+                "false, or another mode",
+            );
+        }
+        Some(Self {
+            interfaces: interfaces?,
+            mode,
+            required,
+            allow: allow?,
+            deny: deny?,
+            limits: limits?,
+            malformed: malformed?,
+            table_sources: table_sources?,
+            outlive: outlive?,
+            instance: instance?,
+        })
+    }
+}
+
+fn interfaces(list: Cursor<'_>) -> Option<Vec<String>> {
+    counted(
+        list,
+        unique_list(list, "interface", interface)?,
+        1,
+        usize::MAX,
+    )
+}
+
+/// Reads a name that the kernel takes for an interface: 1 to 15 bytes.
+fn interface(value: Cursor<'_>) -> Option<String> {
+    let name = text(value)?;
+    let odd = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    if name.len() > 15 || name.contains(odd) || matches!(name, "." | "..") {
+        return value.refuse("an interface name of at most 15 bytes");
+    }
+    Some(name.into())
+}
+
+fn limits(map: Cursor<'_>) -> Option<Vec<PacketLimit>> {
+    counted(map, map.pairs(PacketLimit::read)?, 0, Prefilter::MAX_LIMITS)
+}
+
+fn table_sources(value: Cursor<'_>) -> Option<u64> {
+    let fields = Fields::open(value, &TABLE)?;
+    fields.or("sources", count(1_024, 1_000_000_000), 1_000_000)
+}
+
+fn instance(value: Cursor<'_>) -> Option<String> {
+    let name = text(value)?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.len() > 32 || !name.chars().all(plain) {
+        return value.refuse("1 to 32 of a-z, 0-9, _ and -");
+    }
+    Some(name.into())
 }

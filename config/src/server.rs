@@ -4,6 +4,9 @@ use std::num::NonZeroU16;
 
 use floodwall_limiter::Nanos;
 
+use crate::read::{Cursor, Fields, span, whole_u16};
+use crate::section::{DURATION, Key, Section, Shape};
+
 /// How the process runs and ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -11,4 +14,42 @@ pub struct ServerSettings {
     pub threads: Option<NonZeroU16>,
     /// How long requests that are under way may go on after SIGTERM.
     pub drain: Nanos,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "server",
+    keys: &[
+        Key::new(
+            "threads",
+            Shape::Whole { min: 1, max: 1_024 },
+            "that serve requests; default one a core",
+        ),
+        Key::new(
+            "drain",
+            DURATION,
+            "for requests under way at SIGTERM; default 30s",
+        ),
+    ],
+    one_of: &[],
+};
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            drain: Nanos::from_secs(30),
+        }
+    }
+}
+
+impl ServerSettings {
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let threads = fields.optional("threads", whole_u16(1, 1_024));
+        let drain = fields.or("drain", span(Nanos::ZERO), Self::default().drain);
+        Some(Self {
+            threads: threads?.and_then(NonZeroU16::new),
+            drain: drain?,
+        })
+    }
 }

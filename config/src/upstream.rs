@@ -1,9 +1,17 @@
 //! `upstreams.NAME`: the servers behind the door.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use floodwall_limiter::Nanos;
+
+use crate::net::{ADDRESS_PATTERN, address};
+use crate::problem::Fault;
+use crate::read::{self, Cursor, Fields, SHORTEST, choice, counted, span, unique_list, whole_u32};
+use crate::section::{DURATION, Key, ONE, Section, Shape};
+use crate::unbuilt;
+use crate::yaml::ScalarKind;
 
 /// A group of servers that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,4 +58,238 @@ pub struct UpstreamTimeouts {
 pub struct Retries {
     /// How many more servers are tried after the first; 0 tries no other.
     pub attempts: u32,
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "upstreams.NAME",
+    keys: &[
+        Key::required(
+            "servers",
+            Shape::List(
+                &Shape::Either(&[Shape::Text(ADDRESS_PATTERN), Shape::Section(&SERVER)]),
+                ONE,
+            ),
+            "ip:port, or {address, weight}",
+        ),
+        Key::new(
+            "balance",
+            Shape::Choice(&["round_robin"]),
+            "how a server is chosen; default round_robin",
+        ),
+        Key::new(
+            "timeouts",
+            Shape::Section(&TIMEOUTS),
+            "how long a server may take",
+        ),
+        Key::new("retries", Shape::Section(&RETRIES), "what is tried again"),
+    ],
+    one_of: &[],
+};
+
+static SERVER: Section = Section {
+    name: "upstreams.NAME.servers[]",
+    keys: &[
+        Key::required(
+            "address",
+            Shape::Text(ADDRESS_PATTERN),
+            "ip:port or [ip6]:port",
+        ),
+        Key::new(
+            "weight",
+            Shape::Whole {
+                min: 1,
+                max: MOST_WEIGHT,
+            },
+            "turns beside the others; default 1",
+        ),
+    ],
+    one_of: &[],
+};
+
+static TIMEOUTS: Section = Section {
+    name: "upstreams.NAME.timeouts",
+    keys: &[
+        Key::new("connect", DURATION, "to open a connection; default 3s"),
+        Key::new(
+            "read",
+            DURATION,
+            "between two reads of a response; default 60s",
+        ),
+        Key::new("write", DURATION, "for one write of a request; default 60s"),
+        Key::new(
+            "idle",
+            DURATION,
+            "how long an unused connection is kept; default 60s",
+        ),
+    ],
+    one_of: &[],
+};
+
+static RETRIES: Section = Section {
+    name: "upstreams.NAME.retries",
+    keys: &[
+        Key::new(
+            "attempts",
+            Shape::Whole { min: 0, max: 10 },
+            "servers tried after the first; default 1",
+        ),
+        Key::new(
+            "on",
+            Shape::List(&Shape::Choice(&["connect"]), ONE),
+            "what failed; default [connect]",
+        ),
+    ],
+    one_of: &[],
+};
+
+const MOST_WEIGHT: u64 = 1_000;
+
+impl Upstream {
+    pub(crate) fn read(name: &str, value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &SECTION)?;
+        let name = read::name(name, value);
+        let servers = fields.required("servers", servers);
+        let balance = fields.or("balance", Balance::read, Balance::RoundRobin);
+        let timeouts = fields.or(
+            "timeouts",
+            UpstreamTimeouts::read,
+            UpstreamTimeouts::default(),
+        );
+        let retries = fields.or("retries", Retries::read, Retries::default());
+        Some(Self {
+            name: name?,
+            servers: servers?,
+            balance: balance?,
+            timeouts: timeouts?,
+            retries: retries?,
+        })
+    }
+}
+
+fn servers(list: Cursor<'_>) -> Option<Vec<Server>> {
+    let mut addresses = HashSet::new();
+    let servers = list.items(|item| {
+        let server = Server::read(item)?;
+        if !addresses.insert(server.address) {
+            return item.refuse_as(
+                format!("`{}` again", server.address),
+                "each server once, with a weight",
+            );
+        }
+        Some(server)
+    })?;
+    counted(list, servers, 1, usize::MAX)
+}
+
+impl Server {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        if !value.is_map() {
+            return Some(Self {
+                address: server_address(value)?,
+                weight: NonZeroU32::MIN,
+            });
+        }
+        let fields = Fields::open(value, &SERVER)?;
+        let address = fields.required("address", server_address);
+        let weight = fields.or("weight", whole_u32(1, MOST_WEIGHT), 1);
+        Some(Self {
+            address: address?,
+            weight: NonZeroU32::new(weight?)?,
+        })
+    }
+}
+
+fn server_address(value: Cursor<'_>) -> Option<SocketAddr> {
+    if value.written().is_some_and(is_host_and_port) {
+        let allowed = "an IP address and a port, such as 127.0.0.1:9000".into();
+        return value.fault(Fault::ValueNotBuilt {
+            found: format!("the host name {}", value.describe()),
+            allowed,
+        });
+    }
+    address(value)
+}
+
+/// Whether a text is a host name, not an address, with a port.
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        let host_like = host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        host_like && host.contains(|c: char| c.is_ascii_alphabetic()) && port.parse::<u16>().is_ok()
+    })
+}
+
+impl Balance {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let word = value.written().unwrap_or_default();
+        let strategy = word.split('(').next().unwrap_or_default();
+        if unbuilt::BALANCES.contains(&strategy) {
+            return value.fault(Fault::ValueNotBuilt {
+                found: value.describe(),
+                allowed: "round_robin".into(),
+            });
+        }
+        choice(&["round_robin"], &[Self::RoundRobin])(value)
+    }
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        let minute = Nanos::from_secs(60);
+        Self {
+            connect: Nanos::from_secs(3),
+            read: minute,
+            write: minute,
+            idle: minute,
+        }
+    }
+}
+
+impl UpstreamTimeouts {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &TIMEOUTS)?;
+        let default = Self::default();
+        let connect = fields.or("connect", span(SHORTEST), default.connect);
+        let read = fields.or("read", span(SHORTEST), default.read);
+        let write = fields.or("write", span(SHORTEST), default.write);
+        let idle = fields.or("idle", span(SHORTEST), default.idle);
+        Some(Self {
+            connect: connect?,
+            read: read?,
+            write: write?,
+            idle: idle?,
+        })
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 1 }
+    }
+}
+
+impl Retries {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        let fields = Fields::open(value, &RETRIES)?;
+        let attempts = fields.or("attempts", whole_u32(0, 10), Self::default().attempts);
+        let on = fields.optional("on", |list| {
+            counted(list, unique_list(list, "reason", retried)?, 1, 1)
+        });
+        on?;
+        Some(Self {
+            attempts: attempts?,
+        })
+    }
+}
+
+/// Reads what a retry is for. Statuses need a response that is held back, which is not built yet.
+fn retried(value: Cursor<'_>) -> Option<()> {
+    if let Some(ScalarKind::Integer(100..=599)) = value.kind() {
+        return value.fault(Fault::ValueNotBuilt {
+            found: value.describe(),
+            allowed: "connect".into(),
+        });
+    }
+    choice(&["connect"], &[()])(value)
 }

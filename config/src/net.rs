@@ -1,0 +1,90 @@
+//! Addresses and networks.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::read::{Cursor, text};
+
+pub(crate) const ADDRESS_PATTERN: &str = r"([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}";
+pub(crate) const NET_PATTERN: &str = "[0-9A-Fa-f:.]+(/[0-9]{1,3})?";
+
+const NET: &str = "an address or a network, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32";
+
+/// Reads an address and a port that is not 0.
+pub(crate) fn address(value: Cursor<'_>) -> Option<SocketAddr> {
+    match text(value)?.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => value.refuse("a port from 1 to 65535"),
+        Ok(address) => Some(address),
+        Err(_) => value.refuse("an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"),
+    }
+}
+
+/// Reads a network, or an address as a network of one.
+pub(crate) fn net(value: Cursor<'_>) -> Option<IpNet> {
+    net_of(text(value)?, value)
+}
+
+/// Reads the network that `written` stands for; problems are reported at `value`.
+pub(crate) fn net_of(written: &str, value: Cursor<'_>) -> Option<IpNet> {
+    let found = || format!("`{written}`");
+    let Some(net) = parse_net(written) else {
+        return value.refuse_as(found(), NET);
+    };
+    if net.trunc() != net {
+        return value.refuse_as(
+            format!("{} with host bits set", found()),
+            format!("{}", net.trunc()),
+        );
+    }
+    // The stack and the kernel program see such a client as IPv4: the entry would never be met.
+    if let IpAddr::V6(address) = net.addr()
+        && let Some(plain) = address.to_ipv4_mapped()
+    {
+        return value.refuse_as(
+            format!("the IPv4-mapped {}", found()),
+            format!("it as IPv4: {plain}"),
+        );
+    }
+    Some(net)
+}
+
+/// The network that a text stands for, host bits and all.
+pub(crate) fn parse_net(text: &str) -> Option<IpNet> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .ok()
+}
+
+/// The addresses that are already listened on, so that none is bound twice.
+#[derive(Default)]
+pub(crate) struct Bound {
+    by_port: HashMap<u16, Vec<(IpAddr, String)>>,
+}
+
+impl Bound {
+    /// Takes `address` for `owner`, unless another has it, or the whole port.
+    pub(crate) fn claim(
+        &mut self,
+        value: Cursor<'_>,
+        address: SocketAddr,
+        owner: &str,
+    ) -> Option<SocketAddr> {
+        let owners = self.by_port.entry(address.port()).or_default();
+        let clash = |ip: &IpAddr| {
+            let same_family = ip.is_ipv4() == address.is_ipv4();
+            *ip == address.ip()
+                || same_family && (ip.is_unspecified() || address.ip().is_unspecified())
+        };
+        if let Some((ip, other)) = owners.iter().find(|(ip, _)| clash(ip)) {
+            let taken = SocketAddr::new(*ip, address.port());
+            return value.refuse_as(
+                format!("`{address}`, but {other} has {taken}"),
+                "an address of its own",
+            );
+        }
+        owners.push((address.ip(), owner.to_owned()));
+        Some(address)
+    }
+}

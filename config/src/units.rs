@@ -1,0 +1,43 @@
+//! The file's small languages: durations, sizes, counts and rates.
+
+mod count;
+mod duration;
+mod rate;
+mod size;
+
+pub use count::parse_count;
+pub use duration::{format_duration, parse_duration};
+pub use rate::{RateParts, parse_rate};
+pub use size::{format_size, parse_size};
+
+pub(crate) use count::COUNT_PATTERN;
+pub(crate) use duration::DURATION_PATTERN;
+pub(crate) use rate::RATE_PATTERN;
+pub(crate) use size::SIZE_PATTERN;
+
+/// A text that is not of the language it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found {found}; allowed: {allowed}")]
+pub struct UnitError {
+    pub found: String,
+    pub allowed: String,
+}
+
+impl UnitError {
+    fn new(found: &str, allowed: impl Into<String>) -> Self {
+        Self {
+            found: format!("`{found}`"),
+            allowed: allowed.into(),
+        }
+    }
+}
+
+/// Splits off the digits a text begins with. None when there are none; the number saturates.
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    // A number of only digits that is no u64 is a larger one.
+    (end > 0).then(|| (digits.parse().unwrap_or(u64::MAX), rest))
+}

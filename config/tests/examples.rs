@@ -1,0 +1,199 @@
+//! The contract's examples: what is built loads, and what is not is refused in just those words.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on may panic"
+)]
+
+use std::path::Path;
+
+use floodwall_config::{Action, Config, PacketKey, schema};
+use floodwall_limiter::Nanos;
+
+fn text_of(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/examples")
+        .join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let problems = Config::from_text(text, "f.yaml").expect_err("must be refused");
+    problems.to_string().lines().map(str::to_owned).collect()
+}
+
+/// Removes the lines that `doomed` picks, and says how the rest loads.
+fn load_without(name: &str, changes: &[(&str, &str)]) -> Config {
+    let mut text = text_of(name);
+    for (old, new) in changes {
+        assert!(text.contains(old), "{name} has no {old:?}");
+        text = text.replace(old, new);
+    }
+    let valid = jsonschema::validator_for(&schema()).unwrap();
+    let json: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    let refused: Vec<_> = valid
+        .iter_errors(&json)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(refused.is_empty(), "{name}: the schema refuses {refused:?}");
+    Config::from_text(&text, Path::new("/srv").join(name))
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn minimal_loads_as_it_stands() {
+    let config = load_without("minimal.yaml", &[]);
+    assert_eq!(
+        config.routes[0].action,
+        Action::Upstream(floodwall_config::UpstreamIndex(0))
+    );
+    assert_eq!(config[config.routes[0].limits[0]].name, "per-client");
+    assert_eq!(config[config.routes[0].limits[0]].rate.burst, 200);
+    assert_eq!(config.admin.socket, Path::new("/srv/floodwall.sock"));
+}
+
+#[test]
+fn sentinel_port_loads_as_it_stands() {
+    let prefilter = load_without("sentinel-port.yaml", &[]).prefilter.unwrap();
+    let [slow, closed] = prefilter.limits.as_slice() else {
+        panic!("two limits")
+    };
+    assert_eq!(
+        (slow.name.as_str(), slow.key, slow.rate.burst),
+        ("port:8000", PacketKey::None, 1)
+    );
+    assert_eq!(
+        (
+            closed.matches.ports[0].first,
+            closed.rate.count,
+            closed.rate.burst
+        ),
+        (8001, 0, 0)
+    );
+}
+
+#[test]
+fn envoy_sentinel_loads_as_it_stands() {
+    let config = load_without("envoy-sentinel.yaml", &[]);
+    assert_eq!(config.limits[0].key[0].to_string(), "header(user)");
+    assert_eq!(config.upstreams[0].servers.len(), 2);
+}
+
+#[test]
+fn edge_names_only_what_is_not_built() {
+    assert_eq!(
+        problems(&text_of("edge.yaml")),
+        [
+            "f.yaml:3:34: listeners.web.http2: is in the contract but not built yet; remove it",
+            "f.yaml:12:5: upstreams.app.health: is in the contract but not built yet; remove it",
+            "f.yaml:13:41: upstreams.app.retries.on[1]: found the number 502, which is in the contract but not built yet; allowed: connect",
+            "f.yaml:13:46: upstreams.app.retries.on[2]: found the number 503, which is in the contract but not built yet; allowed: connect",
+            "f.yaml:14:5: upstreams.app.breaker: is in the contract but not built yet; remove it",
+            "f.yaml:15:5: upstreams.app.max_in_flight: is in the contract but not built yet; remove it",
+            "f.yaml:31:5: limits.search.queue: is in the contract but not built yet; remove it",
+            "f.yaml:34:5: limits.reports.concurrency: is in the contract but not built yet; remove it",
+            "f.yaml:37:5: limits.not-found.count: is in the contract but not built yet; remove it",
+            "f.yaml:45:1: protection: is in the contract but not built yet; remove it",
+        ]
+    );
+}
+
+#[test]
+fn edge_loads_without_what_is_not_built() {
+    let config = load_without(
+        "edge.yaml",
+        &[
+            (" http2: true,", ""),
+            (
+                "    health: { path: /healthz, interval: 1s, timeout: 500ms, healthy: 2, unhealthy: 2 }\n",
+                "",
+            ),
+            ("[connect, 502, 503]", "[connect]"),
+            (
+                "    breaker: { strategy: error_ratio, threshold: 50%, min_requests: 20, window: 10s, open_for: 2s, probes: 3 }\n",
+                "",
+            ),
+            ("    max_in_flight: 512\n", ""),
+            ("    queue: { max_wait: 500ms }\n", ""),
+            ("  reports:\n    key: none\n    concurrency: 4\n", ""),
+            ("[per-client, reports]", "[per-client]"),
+            ("    count: { responses: { status: [404] } }\n", ""),
+            (
+                "protection:\n  in_flight: { trigger: 4000, strategy: strict }\n  cpu: { trigger: 90%, strategy: bbr }\n",
+                "",
+            ),
+        ],
+    );
+    let block = config.limits[0].block.as_ref().unwrap();
+    assert_eq!(
+        (block.after, block.duration, block.max),
+        (20, Nanos::from_secs(5), Nanos::from_secs(3_600))
+    );
+    assert_eq!(config.limits[1].rate.per, Nanos::from_secs(60));
+    assert_eq!(config.limits[0].exceptions.len(), 2);
+    assert_eq!(config.prefilter.unwrap().limits[1].rate.count, 20_000);
+    assert_eq!(config.state.unwrap(), Path::new("/srv/state"));
+}
+
+#[test]
+fn flash_sale_names_only_what_is_not_built() {
+    assert_eq!(
+        problems(&text_of("flash-sale.yaml")),
+        [
+            "f.yaml:4:1: gates: is in the contract but not built yet; remove it",
+            "f.yaml:16:5: routes[0].gate: is in the contract but not built yet; remove it",
+        ]
+    );
+    let text = text_of("flash-sale.yaml");
+    let gates = &text[text.find("gates:").unwrap()..text.find("routes:").unwrap()];
+    load_without(
+        "flash-sale.yaml",
+        &[(gates, ""), ("    gate: laptop\n", "")],
+    );
+}
+
+#[test]
+fn mesh_names_only_what_is_not_built() {
+    assert_eq!(
+        problems(&text_of("mesh.yaml")),
+        [
+            "f.yaml:7:5: upstreams.v1-backend.breaker: is in the contract but not built yet; remove it",
+            "f.yaml:15:5: routes[0].split: is in the contract but not built yet; remove it",
+        ]
+    );
+    let text = text_of("mesh.yaml");
+    let split = &text[text.find("    split:").unwrap()..];
+    let breaker = text.lines().find(|line| line.contains("breaker:")).unwrap();
+    load_without(
+        "mesh.yaml",
+        &[(split, "    upstream: v1-backend\n"), (breaker, "")],
+    );
+}
+
+#[test]
+fn token_names_only_what_is_not_built() {
+    let found = problems(&text_of("token.yaml"));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert_eq!(
+        found[0],
+        "f.yaml:6:1: tokens: is in the contract but not built yet; remove it"
+    );
+    assert!(
+        found[1]
+            .starts_with("f.yaml:14:56: routes[0].response_headers.set.x-auth: found a variable"),
+        "{}",
+        found[1]
+    );
+    assert!(
+        found[1].contains("in the contract but not built yet"),
+        "{}",
+        found[1]
+    );
+    let text = text_of("token.yaml");
+    let tokens = &text[text.find("tokens:").unwrap()..text.find("routes:").unwrap()];
+    load_without(
+        "token.yaml",
+        &[(tokens, ""), (", x-auth: \"${token.service}\"", "")],
+    );
+}
