@@ -100,3 +100,75 @@ impl Escalation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Escalation = Escalation {
+        after: 3,
+        within: Nanos::from_secs(10),
+        first: Nanos::from_secs(5),
+        longest: Nanos::from_secs(3600),
+    };
+    const SECRET: Secret = Secret { k0: 3, k1: 4 };
+
+    struct Story {
+        table: FlowTable<Box<[Set]>>,
+        ledger: Ledger,
+        source: KeyHash,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            Self {
+                table: FlowTable::own(1024, SECRET),
+                ledger: Ledger::new(SECRET, "per-client"),
+                source: KeyHash::of_port(SECRET, 1),
+            }
+        }
+
+        fn strike(&self, at: u64) -> Option<Nanos> {
+            RULE.strike(&self.table, self.ledger, self.source, Nanos::from_secs(at))
+        }
+    }
+
+    #[test]
+    fn the_third_refusal_in_a_window_blocks_and_the_next_block_is_twice_as_long() {
+        let story = Story::new();
+        assert_eq!(
+            [100, 101, 102].map(|at| story.strike(at)),
+            [None, None, Some(Nanos::from_secs(5))]
+        );
+        assert_eq!(
+            [110, 111, 112].map(|at| story.strike(at)),
+            [None, None, Some(Nanos::from_secs(10))]
+        );
+    }
+
+    #[test]
+    fn refusals_that_are_far_apart_block_nobody() {
+        let story = Story::new();
+        assert!((0..100).all(|turn| story.strike(100 + 6 * turn).is_none()));
+    }
+
+    #[test]
+    fn an_offence_is_forgotten_after_the_longest_block_and_by_a_pardon() {
+        let story = Story::new();
+        let blocked = |at: u64| (0..3).find_map(|_| story.strike(at)).unwrap();
+        assert_eq!(blocked(100), Nanos::from_secs(5));
+        assert_eq!(blocked(100 + 5 + 3601), Nanos::from_secs(5));
+        assert_eq!(blocked(4000), Nanos::from_secs(10));
+        story.ledger.forget(&story.table, story.source);
+        assert_eq!(blocked(4001), Nanos::from_secs(5));
+    }
+
+    #[test]
+    fn durations_double_up_to_the_longest() {
+        let durations = [1, 2, 10, 11, 64, u16::MAX].map(|offence| RULE.duration(offence));
+        assert_eq!(
+            durations,
+            [5, 10, 2560, 3600, 3600, 3600].map(Nanos::from_secs)
+        );
+    }
+}

@@ -53,6 +53,8 @@ const MAX_TIME: u64 = u64::MAX - 1;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -98,6 +100,101 @@ mod tests {
                     retry_after: Nanos::MAX
                 }
             );
+        }
+    }
+
+    /// Quotas from one a day to the highest rate, with bursts from one to beyond all reason.
+    fn quotas() -> impl Strategy<Value = Quota> {
+        let per = prop_oneof![
+            Just(Nanos::SECOND),
+            Just(Nanos::from_secs(60)),
+            Just(Nanos::from_secs(86_400)),
+            (1..=u64::MAX).prop_map(Nanos),
+        ];
+        let burst = prop_oneof![1..10_u64, 1..1_000_000_u64, Just(u64::MAX)];
+        (1..=Quota::MAX_RATE, per, burst)
+            .prop_map(|(count, per, burst)| Quota::new(count, per, burst))
+    }
+
+    /// The start, the middle and the very end of the clock.
+    fn clocks() -> impl Strategy<Value = Nanos> {
+        prop_oneof![0..1000_u64, any::<u64>(), u64::MAX - 1000..=u64::MAX].prop_map(Nanos)
+    }
+
+    fn admits(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> bool {
+        matches!(step(tat, quota, now, cost), Step::Admit { .. })
+    }
+
+    proptest! {
+        #[test]
+        fn a_state_is_even_and_never_goes_back_nor_deeper_than_the_quota(
+            tat in clocks(), quota in quotas(), now in clocks(), cost in 0..1000_u64,
+        ) {
+            let tat = Nanos(tat.0 & !1);
+            if let Step::Admit { tat: next } = step(tat, quota, now, cost) {
+                prop_assert_eq!(next.0 & 1, 0);
+                prop_assert!(next >= tat && next >= now);
+                prop_assert!(next.minus(now).0 <= quota.depth().0 + (now.0 & 1));
+                prop_assert!(next.minus(tat).0 >= quota.interval().0 * cost);
+            }
+        }
+
+        #[test]
+        fn what_is_refused_is_admitted_at_retry_after_and_not_a_nanosecond_before(
+            ahead in any::<u64>(), quota in quotas(), now in 0..u64::MAX / 4, cost in 1..100_u64,
+        ) {
+            let tat = Nanos((now + ahead % (u64::MAX / 4)) & !1);
+            let now = Nanos(now);
+            match step(tat, quota, now, cost) {
+                Step::Refuse { retry_after } if retry_after < Nanos::MAX => {
+                    prop_assert!(retry_after > Nanos::ZERO);
+                    prop_assert!(admits(tat, quota, now.plus(retry_after), cost));
+                    prop_assert!(!admits(tat, quota, now.plus(retry_after.minus(Nanos(1))), cost));
+                }
+                Step::Refuse { .. } => prop_assert!(cost > quota.burst() || tat.0 > u64::MAX / 2),
+                Step::Admit { .. } => prop_assert!(cost <= quota.burst()),
+            }
+        }
+
+        #[test]
+        fn a_later_clock_a_smaller_cost_and_a_smaller_debt_are_never_worse(
+            tat in 0..1_000_000_000_u64, quota in quotas(),
+            now in 0..1_000_000_000_u64, later in 0..1000_u64, cost in 1..100_u64,
+        ) {
+            let (tat, now) = (Nanos(tat & !1), Nanos(now));
+            if admits(tat, quota, now, cost) {
+                prop_assert!(admits(tat, quota, now.plus(Nanos(later)), cost));
+                prop_assert!(admits(tat, quota, now, cost - 1));
+                prop_assert!(admits(tat.minus(Nanos(2 * later)), quota, now, cost));
+            }
+        }
+
+        #[test]
+        fn no_window_admits_more_than_its_burst_and_its_rate(
+            count in 1..1_000_000_000_u64, burst in 1..20_u64,
+            gaps in prop::collection::vec(0..40_u64, 1..300),
+        ) {
+            let quota = Quota::new(count, Nanos::SECOND, burst);
+            let (mut tat, mut now, mut admitted) = (Nanos::ZERO, Nanos(1), Vec::new());
+            for gap in gaps {
+                now = now.plus(Nanos(gap * 1_000_000_000 / count / 10 + gap % 2));
+                if let Step::Admit { tat: next } = step(tat, quota, now, 1) {
+                    tat = next;
+                    admitted.push(now.0);
+                }
+            }
+            for (first, start) in admitted.iter().enumerate() {
+                for (last, end) in admitted.iter().enumerate().skip(first) {
+                    let most = u128::from(burst) * 1_000_000_000 + u128::from(end - start) * u128::from(count);
+                    let charged = (last - first + 1) as u128 * 1_000_000_000;
+                    prop_assert!(charged <= most, "{} in {} ns", last - first + 1, end - start);
+                }
+            }
+        }
+
+        #[test]
+        fn a_closed_quota_admits_nothing_ever(tat in clocks(), now in clocks(), cost in 1..u64::MAX) {
+            prop_assert!(!admits(Nanos(tat.0 & !1), Quota::CLOSED, now, cost));
         }
     }
 }

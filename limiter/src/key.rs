@@ -268,3 +268,94 @@ pub enum Scope {
     /// Everything the source sends to this host.
     Host = 1,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: Secret = Secret { k0: 1, k1: 2 };
+
+    fn source(address: &str, v4: u8, v6: u8) -> Source {
+        Source::of(address.parse().unwrap(), Prefixes { v4, v6 })
+    }
+
+    #[test]
+    fn host_bits_are_cut_off() {
+        for (address, prefix, expected) in [
+            ("192.0.2.129", 32, "192.0.2.129"),
+            ("192.0.2.129", 25, "192.0.2.128"),
+            ("192.0.2.129", 0, "0.0.0.0"),
+        ] {
+            assert_eq!(source(address, prefix, 64).address().to_string(), expected);
+        }
+        for (prefix, expected) in [
+            (128, "2001:db8:1:2:3:4:5:6"),
+            (127, "2001:db8:1:2:3:4:5:6"),
+            (65, "2001:db8:1:2::"),
+            (64, "2001:db8:1:2::"),
+            (63, "2001:db8:1:2::"),
+            (48, "2001:db8:1::"),
+            (0, "::"),
+        ] {
+            let cut = source("2001:db8:1:2:3:4:5:6", 32, prefix);
+            assert_eq!(cut.address().to_string(), expected, "/{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address() {
+        let mapped = source("::ffff:192.0.2.7", 32, 64);
+        assert_eq!(mapped, source("192.0.2.7", 32, 64));
+        assert_eq!(mapped, Source::from(Ipv4Addr::new(192, 0, 2, 7)));
+        assert_eq!(Source::from_words(mapped.words()), mapped);
+    }
+
+    #[test]
+    fn sources_of_one_prefix_share_a_key_and_others_do_not() {
+        let key = |address| KeyHash::of_source(SECRET, source(address, 32, 64));
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_ne!(key("0.0.0.0"), key("::"));
+    }
+
+    #[test]
+    fn the_secret_the_name_and_the_kind_all_tell_limits_apart() {
+        let id = |k0, kind, name| LimitId::new(Secret { k0, k1: 2 }, kind, name);
+        let here = id(1, LimitKind::Request, "a");
+        assert_eq!(here, id(1, LimitKind::Request, "a"));
+        for other in [
+            id(9, LimitKind::Request, "a"),
+            id(1, LimitKind::Packet, "a"),
+            id(1, LimitKind::Request, "b"),
+            LimitId::BLOCK,
+        ] {
+            assert_ne!(here, other);
+        }
+    }
+
+    #[test]
+    fn fingerprints_are_odd_and_the_two_scopes_differ_in_one_bit_of_one_set() {
+        for port in 0..1000 {
+            let key = KeyHash::of_port(SECRET, port);
+            let flow = FlowId::new(key, LimitId::new(SECRET, LimitKind::Request, "a"));
+            assert_eq!(flow.fingerprint() & 1, 1);
+            let [listeners, host] =
+                [Scope::Listeners, Scope::Host].map(|scope| FlowId::block(key, scope));
+            assert_eq!(listeners.fingerprint() ^ host.fingerprint(), HOST);
+            assert_eq!(listeners.home(), host.home());
+            assert!(flow.set(1023) < 1024);
+        }
+    }
+
+    #[test]
+    fn the_limits_of_one_key_live_within_a_page_of_sets() {
+        let key = KeyHash::of_port(SECRET, 80);
+        for name in ["a", "b", "c"] {
+            let flow = FlowId::new(key, LimitId::new(SECRET, LimitKind::Request, name));
+            assert_eq!(
+                flow.set(u64::MAX) >> 6,
+                FlowId::block(key, Scope::Host).set(u64::MAX) >> 6
+            );
+        }
+    }
+}

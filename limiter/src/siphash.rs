@@ -91,3 +91,49 @@ impl State {
         self.v2 = self.v2.rotate_left(32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher;
+
+    use proptest::prelude::*;
+    use siphasher::sip::SipHasher13;
+
+    use super::*;
+
+    fn reference(secret: Secret, bytes: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(secret.k0, secret.k1);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_of_every_length_hash_as_the_reference_does(
+            k0: u64, k1: u64, bytes in prop::collection::vec(any::<u8>(), 64),
+        ) {
+            let secret = Secret { k0, k1 };
+            for length in 0..=64 {
+                let bytes = &bytes[..length];
+                prop_assert_eq!(secret.hash_bytes(bytes), reference(secret, bytes));
+            }
+        }
+
+        #[test]
+        fn words_hash_as_their_little_endian_bytes(k0: u64, k1: u64, words: [u64; 5]) {
+            let secret = Secret { k0, k1 };
+            let bytes = words.map(u64::to_le_bytes).concat();
+            prop_assert_eq!(secret.hash_words(words), reference(secret, &bytes));
+            prop_assert_eq!(secret.hash_words([]), reference(secret, &[]));
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        let secret = Secret {
+            k0: 0xdead,
+            k1: 0xbeef,
+        };
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+    }
+}

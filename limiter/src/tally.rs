@@ -31,3 +31,45 @@ impl Tally {
         Nanos(until | u64::from(self.count.min(Self::MOST)) << 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_survives_its_word_and_ends_within_a_grain_of_its_deadline() {
+        let now = Nanos::from_secs(3);
+        let tally = Tally {
+            until: now.plus(Nanos(12_345)),
+            count: 7,
+        };
+        let word = tally.word();
+        let read = Tally::read(word, now).unwrap();
+        assert_eq!(read.count, 7);
+        assert!(read.until >= tally.until && read.until.minus(tally.until) < Nanos(GRAIN));
+        assert_eq!(Tally::read(word, read.until), None);
+    }
+
+    #[test]
+    fn a_word_is_even_and_the_count_stops_at_the_most() {
+        for count in [0, 1, Tally::MOST, u16::MAX] {
+            let word = Tally {
+                until: Nanos(u64::MAX / 2),
+                count,
+            }
+            .word();
+            assert_eq!(word.0 & 1, 0);
+            assert!(Tally::read(word, Nanos::ZERO).is_none_or(|read| read.count <= Tally::MOST));
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_clock_does_not_wrap() {
+        let word = Tally {
+            until: Nanos::MAX,
+            count: 1,
+        }
+        .word();
+        assert!(word > Nanos(u64::MAX - 2 * GRAIN));
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=5 cargo test --release -p floodwall-limiter --test loom`
 //!
-//! Five preemptions are what the protocol holds against; with seven, loom finds the race that the module
+//! Five preemptions are what the protocol holds against; with six, loom finds the race that the module
 //! documentation of `set` accepts: a former key that comes back twice while a third thread moves in.
 #![cfg(loom)]
 #![expect(
