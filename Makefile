@@ -1,0 +1,31 @@
+# The few commands a developer needs; what they do is in `.ci/`.
+
+BINARY ?= target/release/floodwall
+
+.PHONY: help run test bench ebpf fmt lint install
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: ## Build and serve the demonstration on http://127.0.0.1:8080; with root the kernel filters too
+	@.ci/demo
+
+test: ## Every check this machine can do; with root also the kernel and systemd
+	@.ci/test
+
+bench: ## Measure against nginx, HAProxy, xdp-filter and other limiters
+	@.ci/bench
+
+ebpf: ## Rebuild the committed eBPF object from its sources
+	@.ci/need ebpf
+	@xdp/ebpf/build.sh
+
+fmt: ## Format all Rust code
+	@cargo fmt --all
+	@cargo fmt --manifest-path xdp/ebpf/Cargo.toml
+
+lint: ## What the compiler and clippy have to say
+	@cargo clippy --workspace --all-targets
+
+install: ## Install the binary and the service below DESTDIR (BINARY=target/release/floodwall)
+	@BINARY='$(BINARY)' DESTDIR='$(DESTDIR)' systemd/install.sh
