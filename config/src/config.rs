@@ -119,13 +119,7 @@ impl Config {
     /// Everything that is wrong with the file, at once.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Problems> {
         let path = path.as_ref();
-        let unreadable = |fault| Problem {
-            file: path.into(),
-            place: None,
-            path: String::new(),
-            fault,
-        };
-        let text = text_of(path).map_err(unreadable)?;
+        let text = Self::text_at(path)?;
         Self::from_text(&text, path)
     }
 
@@ -145,6 +139,40 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let config = Self::read(Cursor::root(&root, &report), folder);
         report.conclude(config)
+    }
+
+    /// Reads the text of a file, but checks nothing of it except that it is a text of a reasonable size.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn text_at(path: impl AsRef<Path>) -> Result<String, Problems> {
+        let path = path.as_ref();
+        text_of(path).map_err(|fault| {
+            let (file, place, at) = (path.into(), None, String::new());
+            Problem { file, place, path: at, fault }.into()
+        })
+    }
+
+    /// The control socket of the service that runs the file at `path`, though the file may be wrong by now:
+    /// what it says of `admin` counts if that much can be read, and what a file without `admin` means if not.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn socket_of(path: impl AsRef<Path>) -> Result<PathBuf, Problems> {
+        let path = path.as_ref();
+        let text = Self::text_at(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // Nobody reads this report: telling what is wrong is another command's work.
+        let report = Report::new(path);
+        let admin = yaml::read(&text).ok().and_then(|root| {
+            let root = Cursor::root(&root, &report);
+            let entries = root.entries()?;
+            let admin = entries.into_iter().find(|entry| entry.key == "admin")?;
+            root.enter(admin, |value| {
+                Admin::read(value, folder, &mut Bound::default())
+            })
+        });
+        Ok(admin.unwrap_or_else(|| Admin::default_in(folder)).socket)
     }
 
     fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
