@@ -1,1 +1,35 @@
+//! The packet pre-filter: an XDP program that drops what may not reach the host's stack.
+//!
+//! [`PreFilter::attach`] loads the program for some [`Rules`], pins it with its maps, and attaches it to
+//! interfaces; [`PreFilter::load`] and [`PreFilter::switch`] replace the rules without a gap. What is
+//! pinned goes on filtering when the process is gone, until the lease has run out. The flow table and the
+//! book of blocks lie in maps that this process maps too ([`PreFilter::memory`]).
+//!
+//! This is the only crate that knows aya.
 
+mod attachment;
+mod compile;
+mod control;
+mod counters;
+mod error;
+mod lists;
+mod mapped;
+mod netlink;
+mod pins;
+mod prefilter;
+mod program;
+mod rules;
+mod settings;
+mod shared;
+mod slots;
+
+pub use counters::{Counters, LimitCounters};
+pub use error::Error;
+pub use floodwall_xdp_abi::Reason;
+pub use mapped::Mapped;
+pub use pins::Origin;
+pub use prefilter::PreFilter;
+pub use program::{Clock, Loaded, Run};
+pub use rules::{Malformed, PacketKey, PacketLimit, Protocol, Rules};
+pub use settings::{InterfaceStatus, Mode, Settings};
+pub use shared::Memory;

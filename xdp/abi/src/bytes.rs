@@ -1,0 +1,50 @@
+//! How the parser sees a packet: windows of a known size whose bounds were checked once.
+//!
+//! The kernel's verifier wants one comparison with the packet's end before any load, and the loads
+//! relative to what was compared. A window is just that; in user space it is an array.
+
+/// A packet.
+pub trait Bytes {
+    /// `N` bytes that are known to be there.
+    type Window<const N: usize>: Window;
+
+    /// The `N` bytes at `at`, if the packet is long enough. With `N` = 0 it tells whether `at` is inside.
+    fn window<const N: usize>(&self, at: usize) -> Option<Self::Window<N>>;
+}
+
+/// Some bytes of a packet that are known to be there. Numbers are read in network order.
+///
+/// Reading beyond the window's size is a defect of the parser: user space panics, and the verifier
+/// refuses the program.
+pub trait Window {
+    fn u8(&self, at: usize) -> u8;
+    fn u16(&self, at: usize) -> u16;
+    fn u32(&self, at: usize) -> u32;
+    fn u64(&self, at: usize) -> u64;
+}
+
+impl Bytes for [u8] {
+    type Window<const N: usize> = [u8; N];
+
+    fn window<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.get(at..)?.first_chunk().copied()
+    }
+}
+
+impl<const N: usize> Window for [u8; N] {
+    fn u8(&self, at: usize) -> u8 {
+        self[at]
+    }
+
+    fn u16(&self, at: usize) -> u16 {
+        u16::from_be_bytes([self[at], self[at + 1]])
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        u32::from(self.u16(at)) << 16 | u32::from(self.u16(at + 2))
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        u64::from(self.u32(at)) << 32 | u64::from(self.u32(at + 4))
+    }
+}

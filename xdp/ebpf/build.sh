@@ -1,0 +1,77 @@
+#!/bin/sh
+# Builds the XDP program and puts it where the loader embeds it.
+#
+#   build.sh           builds xdp/floodwall.bpf.o and writes the digest of its sources beside it
+#   build.sh --check   fails when the committed object does not come from today's sources
+#
+# It needs bpf-linker and a toolchain with the standard library's sources: nightly with rust-src, as is
+# usual, or Debian's rustc-web with rust-web-src.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+object=$root/xdp/floodwall.bpf.o
+digest=$root/xdp/floodwall.bpf.sha256
+
+# Everything that is compiled into the program, in a fixed order.
+sources() {
+    cd "$root"
+    find limiter/src xdp/abi/src xdp/ebpf/src -name '*.rs' | LC_ALL=C sort
+    echo limiter/Cargo.toml
+    echo xdp/abi/Cargo.toml
+    echo xdp/ebpf/Cargo.toml
+    echo xdp/ebpf/Cargo.lock
+    echo xdp/ebpf/build.sh
+}
+
+digest_of_sources() {
+    sources | while read -r file; do
+        (cd "$root" && sha256sum "$file")
+    done | sha256sum | cut -d' ' -f1
+}
+
+if [ "${1:-}" = --check ]; then
+    if [ "$(cat "$digest" 2>/dev/null)" = "$(digest_of_sources)" ]; then
+        echo "xdp/floodwall.bpf.o comes from today's sources"
+        exit 0
+    fi
+    echo "xdp/floodwall.bpf.o is stale: the sources have changed, run xdp/ebpf/build.sh" >&2
+    exit 1
+fi
+
+if ! command -v bpf-linker >/dev/null; then
+    echo "bpf-linker is missing: cargo install bpf-linker" >&2
+    exit 1
+fi
+
+has_sources() {
+    sysroot=$("$1" --print sysroot 2>/dev/null) && [ -e "$sysroot/lib/rustlib/src/rust/library/core/src/lib.rs" ]
+}
+
+nightly=$(rustup which --toolchain nightly rustc 2>/dev/null || true)
+if [ -n "$nightly" ] && has_sources "$nightly"; then
+    export RUSTC="$nightly"
+elif [ -x /usr/bin/rustc ] && has_sources /usr/bin/rustc; then
+    export RUSTC=/usr/bin/rustc
+    # A release compiler takes the unstable features of a build for another target only when told so.
+    export RUSTC_BOOTSTRAP=1
+else
+    echo "no toolchain with the standard library's sources: rustup toolchain install nightly -c rust-src" >&2
+    exit 1
+fi
+echo "building with $("$RUSTC" --version) ($RUSTC) and $(bpf-linker --version)"
+
+# v3: compare-exchange. BTF: functions that the verifier checks one by one. Misaligned access: a field of
+# a packet is one load, on the machines where the kernel allows that.
+export RUSTFLAGS="-C target-cpu=v3 -C link-arg=--btf -C target-feature=+allows-misaligned-mem-access"
+target=${FLOODWALL_EBPF_TARGET_DIR:-$here/target}
+(cd "$here" && cargo build --quiet --locked --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target")
+cp "$target/bpfel-unknown-none/release/floodwall" "$object"
+
+# The kernel needs the BTF only; the debug information that it was made from is most of the object.
+strip=$(command -v llvm-strip || ls /usr/lib/llvm-*/bin/llvm-strip 2>/dev/null | tail -n 1 || true)
+if [ -n "$strip" ]; then
+    "$strip" --strip-debug "$object"
+fi
+digest_of_sources >"$digest"
+ls -l "$object"

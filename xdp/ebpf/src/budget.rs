@@ -1,0 +1,154 @@
+//! Packet limits: a packet is admitted by all that take it, or charges none.
+
+use floodwall_limiter::{
+    FlowId, KeyHash, LimitId, Nanos, Source,
+    set::{self, Refused},
+};
+use floodwall_xdp_abi::{
+    Port, Reason,
+    maps::LIMITS,
+    rules::{COUNTS_PORTS, COUNTS_SOURCE_PORTS, KEY_PORT, KEY_SOURCE, KEY_SOURCE_PORT, Limit},
+};
+
+use crate::{
+    maps::{self, Count},
+    rules::{self, limit_field, rule},
+};
+
+/// The keys of one packet, each hashed once and only when a limit counts by it.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    none: KeyHash,
+    source: KeyHash,
+    port: KeyHash,
+    source_port: KeyHash,
+}
+
+impl Keys {
+    #[inline(always)]
+    pub(crate) fn of(source: Source, source_key: KeyHash, port: Port) -> Self {
+        let secret = rule!(secret);
+        let none = KeyHash::of_nothing(secret);
+        let port = port.number();
+        Self {
+            none,
+            source: source_key,
+            port: if rules::on(COUNTS_PORTS) {
+                KeyHash::of_port(secret, port)
+            } else {
+                none
+            },
+            source_port: if rules::on(COUNTS_SOURCE_PORTS) {
+                KeyHash::of_source_and_port(secret, source, port)
+            } else {
+                none
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn of_limit(self, limit: &Limit) -> u64 {
+        match limit_field!(limit, key) {
+            KEY_SOURCE => self.source,
+            KEY_PORT => self.port,
+            KEY_SOURCE_PORT => self.source_port,
+            _ => self.none,
+        }
+        .bits()
+    }
+}
+
+/// Charges one packet to every limit whose bit is set. When one refuses, the earlier ones get theirs back.
+#[inline(always)]
+pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
+    let Some(counters) = maps::counters() else {
+        return Reason::Passed;
+    };
+    for index in 0..LIMITS {
+        if index >= rule!(count) as usize {
+            break;
+        }
+        if limits & 1 << index == 0 {
+            continue;
+        }
+        let limit = rules::limit(index);
+        let slot = limit_field!(limit, slot);
+        match charge(index as u64, keys.of_limit(limit), now.0) {
+            ADMITTED => {}
+            DISPLACED => counters.displaced(),
+            outcome => {
+                if outcome == CONTENDED {
+                    counters.contended();
+                }
+                counters.dropped(slot);
+                give_back(counters, limits, index, keys, now);
+                return Reason::Limited;
+            }
+        }
+        counters.admitted(slot, 1);
+    }
+    Reason::Passed
+}
+
+/// Returns a packet's charges to the limits before `refused`.
+#[inline(always)]
+fn give_back(counters: Count, limits: u64, refused: usize, keys: Keys, now: Nanos) {
+    for index in 0..LIMITS {
+        if index >= refused {
+            break;
+        }
+        if limits & 1 << index == 0 {
+            continue;
+        }
+        let limit = rules::limit(index);
+        refund(index as u64, keys.of_limit(limit), now.0);
+        counters.admitted(limit_field!(limit, slot), -1);
+    }
+}
+
+const ADMITTED: u64 = 0;
+/// Admitted, and a key in debt lost its cell.
+const DISPLACED: u64 = 1;
+const OVER: u64 = 2;
+const CONTENDED: u64 = 3;
+
+/// Charges one packet to the limit of this index.
+///
+/// A global function takes plain numbers, and the verifier looks at it once, whatever the number of limits.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn charge(index: u64, key: u64, now: u64) -> u64 {
+    let limit = rules::limit(index as usize % LIMITS);
+    let flow = flow(limit, key);
+    let Some(cells) = maps::set(flow) else {
+        return ADMITTED;
+    };
+    match set::charge(&cells, flow, limit_field!(limit, quota), Nanos(now), 1) {
+        Ok(done) if done.displaced > Nanos::ZERO => DISPLACED,
+        Ok(_) => ADMITTED,
+        Err(Refused::Over { .. }) => OVER,
+        Err(Refused::Contended) => CONTENDED,
+    }
+}
+
+/// Takes one packet's price off a key that was charged at this same moment.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn refund(index: u64, key: u64, now: u64) -> u64 {
+    let limit = rules::limit(index as usize % LIMITS);
+    let flow = flow(limit, key);
+    if let Some(cells) = maps::set(flow) {
+        let price = limit_field!(limit, quota).interval();
+        // The charge was made at `now`, so its debt lasts beyond it.
+        set::refund(&cells, flow.fingerprint(), Nanos::MAX, price, Nanos(now));
+    }
+    0
+}
+
+#[inline(always)]
+fn flow(limit: &Limit, key: u64) -> FlowId {
+    FlowId::new(
+        KeyHash::from_bits(key),
+        LimitId::from_bits(limit_field!(limit, id)),
+    )
+}

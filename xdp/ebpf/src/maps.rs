@@ -1,0 +1,159 @@
+//! The maps, and safe views of what is in them.
+
+use core::ptr;
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    helpers::bpf_ktime_get_ns,
+    macros::map,
+    maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
+};
+use floodwall_limiter::{FlowId, Nanos, block};
+use floodwall_xdp_abi::{
+    Address, Port, Reason,
+    maps::{BLOCK_RECORDS, Control, Counters, LimitCount, PASS, PORT_COUNT, SLOTS},
+    rules::{LISTED_V4, LISTED_V6},
+};
+
+use crate::{
+    cells::Set,
+    rules::{self, rule},
+};
+
+// The loader sets how many there are.
+#[map]
+static FLOWS: Array<[u64; 8]> = Array::with_max_entries(64, BPF_F_MMAPABLE);
+#[map]
+static BLOCKS: Array<[u64; block::RECORD_BYTES / 8]> =
+    Array::with_max_entries(BLOCK_RECORDS, BPF_F_MMAPABLE);
+#[map]
+static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static PORTS: Array<u64> = Array::with_max_entries(PORT_COUNT, BPF_F_MMAPABLE);
+#[map]
+static LIST_V4: LpmTrie<u32, u32> = LpmTrie::with_max_entries(1, 0);
+#[map]
+static LIST_V6: LpmTrie<[u64; 2], u32> = LpmTrie::with_max_entries(1, 0);
+
+/// The set that a flow lives in.
+#[inline(always)]
+pub(crate) fn set(flow: FlowId) -> Option<Set> {
+    let words = FLOWS.get_ptr_mut(flow.set(rule!(flows_mask)) as u32)?;
+    // SAFETY: an element is eight words.
+    Some(unsafe { Set::at(words.cast()) })
+}
+
+/// The words of a record of the book of blocks.
+#[inline(always)]
+pub(crate) fn record(index: u64) -> Option<*mut u64> {
+    BLOCKS.get_ptr_mut(index as u32).map(<*mut _>::cast)
+}
+
+/// Which limits count what goes to this port, by bit, and whether it is a listener's.
+#[inline(always)]
+pub(crate) fn port(port: Port) -> u64 {
+    PORTS.get(u32::from(port.number())).copied().unwrap_or(0)
+}
+
+/// Whether a source is on a list: `Some(true)` passes, `Some(false)` is dropped.
+#[inline(always)]
+pub(crate) fn listed(source: Address) -> Option<bool> {
+    let action = match source {
+        Address::V4(_) if !rules::on(LISTED_V4) => None,
+        Address::V4(bits) => LIST_V4.get(Key::new(32, bits.to_be())),
+        Address::V6 { .. } if !rules::on(LISTED_V6) => None,
+        Address::V6 { high, low } => LIST_V6.get(Key::new(128, [high.to_be(), low.to_be()])),
+    };
+    action.map(|action| *action == PASS)
+}
+
+/// The present, and until when the program may drop anything.
+#[inline(always)]
+pub(crate) fn clock() -> Moment {
+    let control = CONTROL.get_ptr(0);
+    let read = |field: fn(*const Control) -> *const u64| {
+        // SAFETY: the field of a map value is there and aligned; the process may change it at any time.
+        control.map_or(0, |control| unsafe { ptr::read_volatile(field(control)) })
+    };
+    let now = if rules::clock_is_injected() {
+        // SAFETY: takes the field's address only.
+        read(|control| unsafe { &raw const (*control).clock })
+    } else {
+        // SAFETY: this helper has no conditions.
+        unsafe { bpf_ktime_get_ns() }
+    };
+    // SAFETY: takes the field's address only.
+    let lease_until = read(|control| unsafe { &raw const (*control).lease_until });
+    Moment {
+        now: Nanos(now),
+        leased: now <= lease_until,
+    }
+}
+
+/// A point in time.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Nanos,
+    /// The process is there, or has not been gone for longer than it may be.
+    pub(crate) leased: bool,
+}
+
+/// This CPU's counters. Nobody else writes them, and an XDP program is not preempted by another.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(*mut Counters);
+
+#[inline(always)]
+pub(crate) fn counters() -> Option<Count> {
+    COUNTERS.get_ptr_mut(0).map(Count)
+}
+
+impl Count {
+    #[inline(always)]
+    pub(crate) fn count(self, reason: Reason) {
+        // SAFETY: a reason's number is below the size of the array.
+        unsafe {
+            *(&raw mut (*self.0).reasons)
+                .cast::<u64>()
+                .add(reason as usize) += 1
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn displaced(self) {
+        // SAFETY: the field of a map value is there and aligned.
+        unsafe { (*self.0).displaced += 1 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn contended(self) {
+        // SAFETY: as above.
+        unsafe { (*self.0).contended += 1 }
+    }
+
+    /// Adds to what a limit admitted; a limit that takes an admission back adds minus one.
+    #[inline(always)]
+    pub(crate) fn admitted(self, slot: u32, packets: i64) {
+        // SAFETY: `limit` stays within the array.
+        unsafe {
+            (*self.limit(slot)).admitted = (*self.limit(slot)).admitted.wrapping_add_signed(packets)
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn dropped(self, slot: u32) {
+        // SAFETY: as above.
+        unsafe { (*self.limit(slot)).dropped += 1 }
+    }
+
+    #[inline(always)]
+    fn limit(self, slot: u32) -> *mut LimitCount {
+        // SAFETY: the remainder is below the size of the array.
+        unsafe {
+            (&raw mut (*self.0).limits)
+                .cast::<LimitCount>()
+                .add(slot as usize % SLOTS)
+        }
+    }
+}

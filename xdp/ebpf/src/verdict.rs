@@ -1,0 +1,128 @@
+//! The way of an IP packet: lists, block cell, limits.
+
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use floodwall_limiter::{FlowId, KeyHash, Nanos, Scope, Source, set};
+use floodwall_xdp_abi::{Address, Datagram, Port, Reason, maps::LISTENER, rules::BY_PORT};
+
+use crate::{
+    budget::{self, Keys},
+    facts::Facts,
+    maps::{self, Moment},
+    record,
+    rules::{self, rule},
+};
+
+/// Decides over one packet, counts it, and answers with what becomes of it.
+#[inline(always)]
+pub(crate) fn call(ctx: &XdpContext, datagram: Datagram) -> u32 {
+    let facts = Facts::of(datagram);
+    verdict(ctx.ctx, facts.high, facts.low, facts.rest)
+}
+
+/// Stands behind a call: the verifier looks at a global function once, and not again
+/// for each of the many ways through the parser.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn verdict(ctx: *mut xdp_md, high: u64, low: u64, rest: u64) -> u32 {
+    crate::end(of(ctx, Facts { high, low, rest }.datagram()))
+}
+
+/// The clock is read once at most, and only when something depends on it.
+#[inline(always)]
+fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
+    match maps::listed(datagram.source) {
+        Some(true) => return Reason::Allowed,
+        Some(false) => return leased(Reason::Denied),
+        None => {}
+    }
+    let source = source(datagram.source);
+    let key = KeyHash::of_source(rule!(secret), source);
+    let limits = limits(&datagram);
+    let moment = (limits != 0).then(maps::clock);
+    if let Some(reason) = block(ctx, key, datagram.port, moment) {
+        return reason;
+    }
+    let Some(moment) = moment else {
+        return Reason::Passed;
+    };
+    if !moment.leased {
+        return Reason::LeaseExpired;
+    }
+    let keys = Keys::of(source, key, datagram.port);
+    budget::charge_all(limits, keys, moment.now)
+}
+
+/// What a reason to drop comes to: nothing when the process has been gone for too long.
+#[inline(always)]
+pub(crate) fn leased(reason: Reason) -> Reason {
+    if maps::clock().leased {
+        reason
+    } else {
+        Reason::LeaseExpired
+    }
+}
+
+#[inline(always)]
+fn source(address: Address) -> Source {
+    let prefixes = rule!(prefixes);
+    match address {
+        Address::V4(bits) => Source::v4(bits, prefixes.v4),
+        Address::V6 { high, low } => Source::v6(high, low, prefixes.v6),
+    }
+}
+
+/// The limits that take this packet, by bit.
+#[inline(always)]
+fn limits(datagram: &Datagram) -> u64 {
+    if rule!(count) == 0 {
+        return 0;
+    }
+    let mut limits = rules::by_protocol(datagram.protocol);
+    if !datagram.opens {
+        limits &= !rule!(opening);
+    }
+    if !datagram.port.is_some() {
+        limits & rule!(portless)
+    } else if rules::on(BY_PORT) {
+        limits & maps::port(datagram.port)
+    } else {
+        limits
+    }
+}
+
+/// The reason to drop a packet of a blocked source, or to pass it although it is blocked.
+#[inline(always)]
+fn block(ctx: *mut xdp_md, key: KeyHash, port: Port, moment: Option<Moment>) -> Option<Reason> {
+    let flow = FlowId::block(key, Scope::Listeners);
+    let cells = maps::set(flow)?;
+    // At time zero every block there ever was is in force, so that the clock is read for those alone.
+    let mut blocked = set::blocked(
+        &cells,
+        flow,
+        moment.map_or(Nanos::ZERO, |moment| moment.now),
+    );
+    if !blocked.host && !blocked.listeners {
+        return None;
+    }
+    let moment = match moment {
+        Some(moment) => moment,
+        None => {
+            let moment = maps::clock();
+            blocked = set::blocked(&cells, flow, moment.now);
+            moment
+        }
+    };
+    let at_listener = || port.is_some() && maps::port(port) & LISTENER != 0;
+    let (scope, reason) = if blocked.host {
+        (Scope::Host, Reason::BlockedHost)
+    } else if blocked.listeners && at_listener() {
+        (Scope::Listeners, Reason::Blocked)
+    } else {
+        return None;
+    };
+    if !moment.leased {
+        return Some(Reason::LeaseExpired);
+    }
+    record::add(ctx, FlowId::block(key, scope));
+    Some(reason)
+}

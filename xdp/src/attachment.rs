@@ -1,0 +1,215 @@
+//! The program on an interface: attached, adopted, replaced; always by a pinned link.
+
+use std::{collections::HashSet, path::Path};
+
+use aya::programs::{
+    Xdp, XdpMode,
+    links::{FdLink, PinnedLink},
+    loaded_programs,
+    xdp::XdpLink,
+};
+use nix::net::if_::if_nametoindex;
+
+use crate::{
+    Error, InterfaceStatus, Mode,
+    error::{EACCES, EPERM, chain, errno},
+    netlink,
+    pins::{self, Folder},
+};
+
+/// What is to be done with one interface.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    interface: String,
+    ifindex: u32,
+    /// The mode of the program that an earlier process left here.
+    left: Option<Mode>,
+}
+
+/// Looks at every interface before any is touched.
+///
+/// # Errors
+/// [`Error::NoSuchInterface`], or [`Error::Occupied`] by somebody else's program.
+pub(crate) fn plan(folder: &Folder, interfaces: &[String], mode: Mode) -> Result<Vec<Plan>, Error> {
+    let mut seen = HashSet::new();
+    let distinct = interfaces.iter().filter(|name| seen.insert(*name));
+    distinct
+        .map(|interface| plan_one(folder, interface, mode))
+        .collect()
+}
+
+fn plan_one(folder: &Folder, interface: &str, mode: Mode) -> Result<Plan, Error> {
+    let ifindex = if_nametoindex(interface).map_err(|_| Error::NoSuchInterface {
+        interface: interface.to_owned(),
+    })?;
+    let pin = folder.link(ifindex);
+    let program = linked_program(&pin)?;
+    let left = match netlink::attached(ifindex)? {
+        Some(attached) if Some(attached.program) == program => Some(attached.mode),
+        Some(attached) => {
+            return Err(Error::Occupied {
+                interface: interface.to_owned(),
+                program: name_of(attached.program),
+            });
+        }
+        None => None,
+    };
+    let left = left.filter(|left| mode == Mode::Auto || mode == *left);
+    if left.is_none() {
+        // The link's interface is gone, or it has to be attached in another mode.
+        pins::remove(&pin)?;
+    }
+    Ok(Plan {
+        interface: interface.to_owned(),
+        ifindex,
+        left,
+    })
+}
+
+/// The id of the program that a pinned link belongs to.
+fn linked_program(pin: &Path) -> Result<Option<u32>, Error> {
+    if !pin.exists() {
+        return Ok(None);
+    }
+    let link = open(pin)?;
+    let info = link
+        .info()
+        .map_err(|error| Error::kernel(format!("ask about {}", pin.display()), error))?;
+    Ok(Some(info.program_id()))
+}
+
+fn name_of(program: u32) -> String {
+    // Only root may look at all programs: without a name there is a number.
+    let mut programs = loaded_programs().filter_map(Result::ok);
+    let info = programs.find(|info| info.id() == program);
+    match info.as_ref().and_then(|info| info.name_as_str()) {
+        Some(name) => format!("{name}, id {program}"),
+        None => format!("id {program}"),
+    }
+}
+
+/// Carries the plans out. Interfaces without a program come first, for that may fail; if it does, they
+/// are left as they were found.
+pub(crate) fn attach(
+    folder: &Folder,
+    plans: Vec<Plan>,
+    xdp: &mut Xdp,
+    mode: Mode,
+) -> Result<Vec<InterfaceStatus>, Error> {
+    let mut statuses = Vec::new();
+    let (adopt, new): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.left.is_some());
+    for plan in new {
+        match attach_new(folder, &plan, xdp, mode) {
+            Ok(status) => statuses.push(status),
+            Err(error) => {
+                for status in &statuses {
+                    pins::remove(&folder.link(status.ifindex))?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    for plan in adopt {
+        replace(xdp, &folder.link(plan.ifindex))?;
+        statuses.push(InterfaceStatus {
+            mode: plan.left.unwrap_or_default(),
+            name: plan.interface,
+            ifindex: plan.ifindex,
+            fallback: None,
+            adopted: true,
+        });
+    }
+    Ok(statuses)
+}
+
+fn attach_new(
+    folder: &Folder,
+    plan: &Plan,
+    xdp: &mut Xdp,
+    mode: Mode,
+) -> Result<InterfaceStatus, Error> {
+    let pin = folder.link(plan.ifindex);
+    let native = match mode {
+        Mode::Generic => Err(None),
+        Mode::Auto | Mode::Native => link(xdp, plan, XdpMode::Driver).map_err(Some),
+    };
+    let (link, mode, fallback) = match native {
+        Ok(link) => (link, Mode::Native, None),
+        Err(Some(error)) if mode == Mode::Native || is_privilege(&error) => {
+            return Err(refused(plan, Mode::Native, error));
+        }
+        Err(error) => {
+            let fallback = error.map(|error| chain(error.as_ref()));
+            let link = link(xdp, plan, XdpMode::Skb)
+                .map_err(|error| refused(plan, Mode::Generic, error))?;
+            (link, Mode::Generic, fallback)
+        }
+    };
+    link.pin(&pin)
+        .map_err(|error| Error::kernel(format!("pin {}", pin.display()), error))?;
+    Ok(InterfaceStatus {
+        name: plan.interface.clone(),
+        ifindex: plan.ifindex,
+        mode,
+        fallback,
+        adopted: false,
+    })
+}
+
+/// What kept a link from being made.
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+fn link(xdp: &mut Xdp, plan: &Plan, mode: XdpMode) -> Result<FdLink, Refusal> {
+    let id = xdp.attach_to_if_index(plan.ifindex, mode)?;
+    // A kernel before 5.9 has no XDP links; what aya attached instead is detached when it is dropped here.
+    Ok(xdp.take_link(id)?.try_into()?)
+}
+
+fn is_privilege(refusal: &Refusal) -> bool {
+    matches!(errno(refusal.as_ref()), Some(EPERM | EACCES))
+}
+
+fn refused(plan: &Plan, mode: Mode, refusal: Refusal) -> Error {
+    if is_privilege(&refusal) {
+        return Error::boxed(format!("attach to {}", plan.interface), refusal);
+    }
+    Error::Mode {
+        interface: plan.interface.clone(),
+        mode,
+        reason: chain(refusal.as_ref()),
+    }
+}
+
+/// Makes the link at `pin` run this program from the next packet on.
+///
+/// # Errors
+/// [`Error::Kernel`]. A link whose interface has gone is no error: nothing comes in there.
+pub(crate) fn replace(xdp: &mut Xdp, pin: &Path) -> Result<(), Error> {
+    const ENOLINK: i32 = 67;
+    let act = || format!("replace the program of {}", pin.display());
+    let link = XdpLink::try_from(open(pin)?).map_err(|error| Error::kernel(act(), error))?;
+    match xdp.attach_to_link(link) {
+        Ok(id) => {
+            // Closes this handle of the link; the pinned one keeps it attached.
+            xdp.detach(id).map_err(|error| Error::kernel(act(), error))
+        }
+        Err(error) if errno(&error) == Some(ENOLINK) => Ok(()),
+        Err(error) => Err(Error::kernel(act(), error)),
+    }
+}
+
+fn open(pin: &Path) -> Result<FdLink, Error> {
+    PinnedLink::from_pin(pin)
+        .map(FdLink::from)
+        .map_err(|error| Error::kernel(format!("open {}", pin.display()), error))
+}
+
+/// Detaches from the interfaces that an earlier process filtered and this one does not.
+pub(crate) fn leave_others(folder: &Folder, interfaces: &[InterfaceStatus]) -> Result<(), Error> {
+    for ifindex in folder.links()? {
+        if interfaces.iter().all(|status| status.ifindex != ifindex) {
+            pins::remove(&folder.link(ifindex))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What can go wrong between the process and the kernel, and what to do about it.
+
+use std::{error::Error as StdError, io, path::PathBuf};
+
+use crate::Mode;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// An act of the pre-filter that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "no BPF file system at {path}: mount one (mount -t bpf bpf {path}) or name another folder"
+    )]
+    NoBpfFileSystem { path: PathBuf },
+
+    #[error(
+        "cannot {act} without privilege: the process needs CAP_BPF and CAP_NET_ADMIN, and must own its folder in the BPF file system"
+    )]
+    Privilege { act: String, source: Source },
+
+    #[error("no such interface: {interface}")]
+    NoSuchInterface { interface: String },
+
+    #[error(
+        "{interface} has another XDP program already ({program}): detach it (ip link set dev {interface} xdp off) or leave this interface out"
+    )]
+    Occupied { interface: String, program: String },
+
+    #[error("another process holds {path}: give this one a name of its own (prefilter.instance)")]
+    InstanceInUse { path: PathBuf },
+
+    #[error("{interface} takes no XDP program in {mode} mode: {reason}")]
+    Mode {
+        interface: String,
+        mode: Mode,
+        reason: String,
+    },
+
+    #[error("{found} packet limits, at most {most} are possible")]
+    TooManyLimits { found: usize, most: usize },
+
+    #[error("a flow table for {found} sources is too large, at most {most} are possible")]
+    TooManySources { found: u64, most: u64 },
+
+    #[error("not enough memory to {act}: make the flow table smaller (prefilter.table.sources)")]
+    Memory { act: String, source: Source },
+
+    #[error("the kernel's program object lacks {what}: rebuild it (make ebpf)")]
+    Object { what: &'static str },
+
+    #[error("cannot {act}: {}", chain(.source.as_ref()))]
+    Kernel { act: String, source: Source },
+}
+
+impl Error {
+    /// Wraps what the kernel or aya said about an act, and recognises what an operator can mend.
+    pub(crate) fn kernel(
+        act: impl Into<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self::boxed(act.into(), Box::new(source))
+    }
+
+    pub(crate) fn boxed(act: String, source: Source) -> Self {
+        match errno(source.as_ref()) {
+            Some(EPERM | EACCES) => Self::Privilege { act, source },
+            Some(ENOMEM) => Self::Memory { act, source },
+            _ => Self::Kernel { act, source },
+        }
+    }
+}
+
+pub(crate) const EPERM: i32 = 1;
+pub(crate) const EACCES: i32 = 13;
+pub(crate) const ENOMEM: i32 = 12;
+
+/// The error number at the bottom of an error, if a system call caused it.
+pub(crate) fn errno(error: &(dyn StdError + 'static)) -> Option<i32> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error and all its causes in one line.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
+        // Some errors say their cause themselves.
+        if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+        next = error.source();
+    }
+    line
+}

@@ -1,0 +1,254 @@
+//! The instance's folder in the BPF file system: its lock, and the maps that outlive the process.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use aya::maps::MapData;
+use aya_obj::generated::{
+    BPF_F_MMAPABLE,
+    bpf_map_type::{self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY},
+};
+use floodwall_limiter::{FlowTable, block::RECORD_BYTES};
+use floodwall_xdp_abi::maps::{
+    BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, LAYOUT, SET_BYTES,
+};
+
+use crate::{Error, Settings};
+
+/// Where the pinned maps came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// There were none.
+    Created,
+    /// An earlier process left them, with its flow table and blocks.
+    Adopted,
+    /// There were some of another shape, whose state was given up: what was wrong with them.
+    Replaced(String),
+}
+
+/// The locked folder. Dropping it lets another process have the instance; what is pinned stays.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens the instance's folder, makes it when there is none, and takes its lock.
+    ///
+    /// # Errors
+    /// [`Error::NoBpfFileSystem`], [`Error::Privilege`], or [`Error::InstanceInUse`].
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        if !is_bpffs(&settings.bpffs) {
+            return Err(Error::NoBpfFileSystem {
+                path: settings.bpffs.clone(),
+            });
+        }
+        let path = path(settings);
+        let act = |error| Error::kernel(format!("make {}", path.display()), error);
+        fs::create_dir_all(&path).map_err(act)?;
+        let lock = File::open(&path).map_err(act)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::InstanceInUse { path }),
+            Err(TryLockError::Error(error)) => {
+                Err(Error::kernel(format!("lock {}", path.display()), error))
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the link of an interface is pinned. By number: names in this file system have no dots.
+    pub(crate) fn link(&self, ifindex: u32) -> PathBuf {
+        self.path.join(format!("{LINK}{ifindex}"))
+    }
+
+    /// The numbers of all interfaces that have a link here.
+    pub(crate) fn links(&self) -> Result<Vec<u32>, Error> {
+        let act = |error| Error::kernel(format!("read {}", self.path.display()), error);
+        let mut links = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(act)? {
+            let name = entry.map_err(act)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(LINK));
+            links.extend(number.and_then(|number| number.parse::<u32>().ok()));
+        }
+        Ok(links)
+    }
+
+    /// Opens the pinned maps, or makes them. Maps of another shape are given up, all together: the cells
+    /// of one table mean nothing to another.
+    pub(crate) fn maps(&self, sources: u64) -> Result<(Maps, Origin), Error> {
+        let shapes = shapes(sources)?;
+        let mut origin = Origin::Adopted;
+        for shape in &shapes {
+            match shape.mismatch(&self.path.join(shape.name)) {
+                Ok(None) => {}
+                Ok(Some(difference)) => origin = Origin::Replaced(difference),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if origin == Origin::Adopted {
+                        origin = Origin::Created;
+                    }
+                }
+                Err(error) => {
+                    return Err(Error::kernel(
+                        format!("open the pinned {}", shape.name),
+                        error,
+                    ));
+                }
+            }
+        }
+        if origin != Origin::Adopted {
+            self.unpin(&shapes)?;
+        }
+        let [flows, blocks, control, counters] = shapes;
+        let maps = Maps {
+            sets: flows.entries.into(),
+            flows: flows.open(&self.path)?,
+            blocks: blocks.open(&self.path)?,
+            control: control.open(&self.path)?,
+            counters: counters.open(&self.path)?,
+        };
+        Ok((maps, origin))
+    }
+
+    fn unpin(&self, shapes: &[Shape]) -> Result<(), Error> {
+        for shape in shapes {
+            remove(&self.path.join(shape.name))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder with everything in it, which detaches the program.
+    pub(crate) fn remove(self) -> Result<(), Error> {
+        let act = |error| Error::kernel(format!("remove {}", self.path.display()), error);
+        for entry in fs::read_dir(&self.path).map_err(act)? {
+            remove(&entry.map_err(act)?.path())?;
+        }
+        fs::remove_dir(&self.path).map_err(act)
+    }
+}
+
+/// Removes a pin, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::kernel(format!("unpin {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The instance's folder. The layout's version is in its name, so that a program never opens maps that
+/// were laid out for another.
+pub(crate) fn path(settings: &Settings) -> PathBuf {
+    settings
+        .bpffs
+        .join("floodwall")
+        .join(format!("{}-v{LAYOUT}", settings.instance))
+}
+
+const LINK: &str = "link-";
+
+/// The maps that all generations share.
+#[derive(Debug)]
+pub(crate) struct Maps {
+    pub(crate) flows: MapData,
+    pub(crate) blocks: MapData,
+    pub(crate) control: MapData,
+    pub(crate) counters: MapData,
+    /// Number of sets in `flows`.
+    pub(crate) sets: u64,
+}
+
+/// What a map must be.
+struct Shape {
+    name: &'static str,
+    kind: bpf_map_type,
+    value: usize,
+    entries: u32,
+    flags: u32,
+}
+
+fn shapes(sources: u64) -> Result<[Shape; 4], Error> {
+    let sets = FlowTable::<()>::sets_for(sources);
+    let entries = u32::try_from(sets).map_err(|_| Error::TooManySources {
+        found: sources,
+        most: (1 << 31) * 4,
+    })?;
+    let array = |name, value, entries| Shape {
+        name,
+        kind: BPF_MAP_TYPE_ARRAY,
+        value,
+        entries,
+        flags: BPF_F_MMAPABLE,
+    };
+    Ok([
+        array(FLOWS, SET_BYTES, entries),
+        array(BLOCKS, RECORD_BYTES, BLOCK_RECORDS),
+        array(CONTROL, size_of::<Control>(), 1),
+        Shape {
+            name: COUNTERS,
+            kind: BPF_MAP_TYPE_PERCPU_ARRAY,
+            value: size_of::<Counters>(),
+            entries: 1,
+            flags: 0,
+        },
+    ])
+}
+
+impl Shape {
+    /// Says how the map that is pinned here differs, if it does.
+    fn mismatch(&self, path: &Path) -> io::Result<Option<String>> {
+        fs::symlink_metadata(path)?;
+        let info = MapData::from_pin(path)
+            .and_then(|map| map.info())
+            .map_err(io::Error::other)?;
+        let wanted = (self.value_size(), self.entries, self.flags);
+        let found = (info.value_size(), info.max_entries(), info.map_flags());
+        let kind = info.map_type().map(|kind| kind as u32).ok();
+        if kind == Some(self.kind as u32) && found == wanted {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "the pinned {} has values of {} bytes, {} entries and flags {:#x} instead of {}, {} and {:#x}",
+            self.name, found.0, found.1, found.2, wanted.0, wanted.1, wanted.2
+        )))
+    }
+
+    fn open(&self, folder: &Path) -> Result<MapData, Error> {
+        let path = folder.join(self.name);
+        if path.exists() {
+            return MapData::from_pin(&path)
+                .map_err(|error| Error::kernel(format!("open the pinned {}", self.name), error));
+        }
+        let key = 4;
+        let (value, flags) = (self.value_size(), self.flags);
+        let definition =
+            aya_obj::Map::new_from_params(self.kind as u32, key, value, self.entries, flags);
+        let map = MapData::create(definition, self.name, None)
+            .map_err(|error| Error::kernel(format!("create the map {}", self.name), error))?;
+        map.pin(&path)
+            .map_err(|error| Error::kernel(format!("pin {}", path.display()), error))?;
+        Ok(map)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the values are a page at most"
+    )]
+    fn value_size(&self) -> u32 {
+        self.value as u32
+    }
+}
+
+/// Whether a folder is on a BPF file system: the kernel says so in the file system's magic number.
+fn is_bpffs(path: &Path) -> bool {
+    const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+    nix::sys::statfs::statfs(path).is_ok_and(|stats| stats.filesystem_type().0 == BPF_FS_MAGIC)
+}

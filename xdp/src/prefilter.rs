@@ -1,0 +1,150 @@
+//! The pre-filter as a whole: attached once, its rules replaced many times, left behind at the end.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst};
+
+use floodwall_limiter::{LimitId, Nanos};
+
+use crate::{
+    Counters, Error, InterfaceStatus, Memory, Rules, Settings, attachment, counters,
+    pins::{self, Folder, Origin},
+    program::{Clock, Loaded},
+    shared::Shared,
+};
+
+/// The pre-filter of this process.
+///
+/// Dropping it leaves the program attached, and it filters until the lease has run out; the next
+/// [`PreFilter::attach`] of the same instance takes it over without a gap.
+#[derive(Debug)]
+pub struct PreFilter {
+    folder: Folder,
+    origin: Origin,
+    shared: Shared,
+    interfaces: Vec<InterfaceStatus>,
+    live: Mutex<Loaded>,
+}
+
+impl PreFilter {
+    /// Opens or makes the pinned maps, loads the program, and attaches it to the interfaces, or takes
+    /// over what an earlier process left there. The lease is not touched: renew it.
+    ///
+    /// # Errors
+    /// Any [`Error`]. Interfaces that had no program have none then.
+    ///
+    /// # Minimum kernel version
+    /// 5.18.
+    pub fn attach(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
+        let folder = Folder::open(settings)?;
+        let plans = attachment::plan(&folder, &settings.interfaces, settings.mode)?;
+        let (maps, origin) = folder.maps(settings.sources)?;
+        let shared = Shared::over(maps)?;
+        let mut live = shared.load(&folder, rules, &[], Clock::Kernel)?;
+        let interfaces = attachment::attach(&folder, plans, live.xdp()?, settings.mode)?;
+        attachment::leave_others(&folder, &interfaces)?;
+        shared.page.generation().store(rules.generation, SeqCst);
+        Ok(Self {
+            folder,
+            origin,
+            shared,
+            interfaces,
+            live: Mutex::new(live),
+        })
+    }
+
+    /// Loads a program for other rules. Nothing is switched.
+    ///
+    /// # Errors
+    /// [`Error::TooManyLimits`], [`Error::Privilege`], [`Error::Memory`] or [`Error::Kernel`].
+    pub fn load(&self, rules: &Rules) -> Result<Loaded, Error> {
+        self.load_with_clock(rules, Clock::Kernel)
+    }
+
+    /// Loads a program that takes its time from somewhere else, as tests do.
+    ///
+    /// # Errors
+    /// As [`PreFilter::load`].
+    #[doc(hidden)]
+    pub fn load_with_clock(&self, rules: &Rules, clock: Clock) -> Result<Loaded, Error> {
+        let present: Vec<LimitId> = self.live().limits().iter().map(|limit| limit.id).collect();
+        self.shared.load(&self.folder, rules, &present, clock)
+    }
+
+    /// Replaces the program on every interface, each atomically for its packets.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`]; every interface runs the former program then.
+    pub fn switch(&self, mut next: Loaded) -> Result<(), Error> {
+        let mut live = self.live();
+        for (done, interface) in self.interfaces.iter().enumerate() {
+            let pin = self.folder.link(interface.ifindex);
+            if let Err(error) = attachment::replace(next.xdp()?, &pin) {
+                for interface in &self.interfaces[..done] {
+                    attachment::replace(live.xdp()?, &self.folder.link(interface.ifindex))?;
+                }
+                return Err(error);
+            }
+        }
+        self.shared
+            .page
+            .generation()
+            .store(next.generation(), SeqCst);
+        *live = next;
+        Ok(())
+    }
+
+    /// The memory to put a flow table and a book of blocks over.
+    pub fn memory(&self) -> Memory {
+        self.shared.memory.clone()
+    }
+
+    /// Lets the program drop packets until this moment of `CLOCK_MONOTONIC`; [`Nanos::MAX`] is for ever.
+    pub fn renew_lease(&self, until: Nanos) {
+        self.shared.page.lease_until().store(until.0, SeqCst);
+    }
+
+    /// Sets the time of programs that were loaded with [`Clock::Injected`].
+    #[doc(hidden)]
+    pub fn turn_clock(&self, now: Nanos) {
+        self.shared.page.turn_clock(now);
+    }
+
+    /// What the program has counted since the maps were made.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the map cannot be read.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let live = self.live();
+        let totals = self.shared.tally.totals()?;
+        Ok(counters::named(&totals, &self.shared.page, live.limits()))
+    }
+
+    pub fn interfaces(&self) -> &[InterfaceStatus] {
+        &self.interfaces
+    }
+
+    /// Whether an earlier process had left its state.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The generation of the rules that packets meet.
+    pub fn generation(&self) -> u64 {
+        self.shared.page.generation().load(SeqCst)
+    }
+
+    /// Detaches whatever an instance has attached and gives up its state.
+    ///
+    /// # Errors
+    /// [`Error::InstanceInUse`] while a process holds it, or what kept the pins from being removed.
+    pub fn detach(settings: &Settings) -> Result<(), Error> {
+        if !pins::path(settings).exists() {
+            return Ok(());
+        }
+        Folder::open(settings)?.remove()
+    }
+
+    fn live(&self) -> MutexGuard<'_, Loaded> {
+        // What a panicking thread leaves is a loaded program all the same.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,121 @@
+//! An instance of its own for each test, and what the tests look at.
+
+use std::{
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Source, table::Set};
+use floodwall_xdp::{
+    Clock, Counters, Loaded, Malformed, Mapped, Mode, PreFilter, Reason, Rules, Settings,
+};
+
+/// Says why a test cannot run, if so.
+pub(crate) fn skipped() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        eprintln!("SKIPPED: loading an XDP program needs root");
+    }
+    !root
+}
+
+/// A pre-filter without interfaces, whose programs are run on packets by hand, at a time by hand.
+pub(crate) struct Bench {
+    pub(crate) filter: PreFilter,
+    pub(crate) table: FlowTable<Mapped<Set>>,
+    settings: Settings,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with_sources(4096)
+    }
+
+    pub(crate) fn with_sources(sources: u64) -> Self {
+        let settings = settings(&[], sources);
+        let filter = PreFilter::attach(&settings, &rules()).unwrap();
+        filter.renew_lease(Nanos::MAX);
+        filter.turn_clock(Nanos::SECOND);
+        let memory = filter.memory();
+        Self {
+            table: FlowTable::over(memory.flows, memory.secret),
+            filter,
+            settings,
+        }
+    }
+
+    pub(crate) fn load(&self, rules: &Rules) -> Loaded {
+        self.filter.load_with_clock(rules, Clock::Injected).unwrap()
+    }
+
+    /// Sends one packet and tells what decided over it.
+    pub(crate) fn send(&self, program: &Loaded, packet: &[u8]) -> Reason {
+        let before = self.filter.counters().unwrap();
+        let run = program.test_run(packet, 1).unwrap();
+        let reason = one_more(&before, &self.filter.counters().unwrap());
+        assert_eq!(run.dropped, reason.drops(), "{reason:?}");
+        reason
+    }
+
+    pub(crate) fn source(&self, address: &str) -> KeyHash {
+        let source = Source::of(address.parse().unwrap(), Prefixes::default());
+        KeyHash::of_source(self.table.secret(), source)
+    }
+
+    pub(crate) fn block(&self, address: &str, scope: Scope, until: Nanos) {
+        let flow = FlowId::block(self.source(address), scope);
+        self.table.hold(flow, until, Nanos::SECOND).unwrap();
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // The folder is locked by this very process until the filter is dropped: its pins go one by one.
+        for name in ["FLOWS", "BLOCKS", "CONTROL", "COUNTERS"] {
+            let _ = std::fs::remove_file(folder(&self.settings).join(name));
+        }
+        let _ = std::fs::remove_dir(folder(&self.settings));
+    }
+}
+
+pub(crate) fn folder(settings: &Settings) -> PathBuf {
+    let folder = format!("{}-v{}", settings.instance, 1);
+    settings.bpffs.join("floodwall").join(folder)
+}
+
+/// Settings with an instance of their own.
+pub(crate) fn settings(interfaces: &[&str], sources: u64) -> Settings {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Settings {
+        instance: format!("test-{}-{number}", process::id()),
+        interfaces: interfaces.iter().map(ToString::to_string).collect(),
+        mode: Mode::Auto,
+        sources,
+        bpffs: Settings::BPFFS.into(),
+    }
+}
+
+/// Rules that let everything pass but what is malformed.
+pub(crate) fn rules() -> Rules {
+    Rules {
+        generation: 1,
+        prefixes: Prefixes::default(),
+        listener_ports: vec![443],
+        allow: Vec::new(),
+        deny: Vec::new(),
+        limits: Vec::new(),
+        malformed: Malformed::Drop,
+    }
+}
+
+/// The only reason that has one packet more.
+fn one_more(before: &Counters, after: &Counters) -> Reason {
+    let grown = |reason: &Reason| after.of(*reason) - before.of(*reason);
+    let mut changed = Reason::ALL.into_iter().filter(|reason| grown(reason) != 0);
+    let reason = changed.next().expect("some counter grew");
+    assert_eq!(grown(&reason), 1, "{reason:?} counted the packet once");
+    assert_eq!(changed.next(), None, "one reason for one packet");
+    reason
+}
