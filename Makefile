@@ -17,7 +17,7 @@ bench: ## Measure against nginx, HAProxy, xdp-filter and other limiters
 	@.ci/bench
 
 ebpf: ## Rebuild the committed eBPF object from its sources
-	@.ci/need ebpf
+	@.ci/need build ebpf
 	@xdp/ebpf/build.sh
 
 fmt: ## Format all Rust code
