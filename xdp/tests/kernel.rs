@@ -1,7 +1,11 @@
 //! The program in the kernel. Every test needs root, and says so when it is skipped.
 
+#[cfg(test)]
 mod kernel {
+    mod agreement;
+    mod budgets;
     mod harness;
     mod packet;
+    mod parsing;
     mod verdicts;
 }

@@ -49,24 +49,67 @@ fn is_discovery<B: Bytes + ?Sized>(bytes: &B, at: usize) -> bool {
 #[inline(always)]
 fn walk<B: Bytes + ?Sized>(bytes: &B, mut at: usize, mut next: u8) -> Result<Transport, Malformed> {
     for _ in 0..=CHAIN {
-        let unit = match next {
-            HOP_BY_HOP | ROUTING | DESTINATION | FRAGMENT => 8,
-            AUTHENTICATION => 4,
-            _ => return transport::parse(bytes, at, next, ICMPV6),
-        };
+        let step = step(next);
+        if step.kind == TRANSPORT {
+            return transport::parse(bytes, at, next, ICMPV6);
+        }
         let header = bytes.window::<8>(at).ok_or(Malformed)?;
-        let length = match next {
-            FRAGMENT => 8,
-            // RFC 4302 counts in words of four bytes, less two; the others in eight, less one.
-            AUTHENTICATION => (usize::from(header.u8(1)) + 2) * unit,
-            _ => (usize::from(header.u8(1)) + 1) * unit,
-        };
-        let later = next == FRAGMENT && header.u16(2) & !7 != 0;
         next = header.u8(0);
-        at += length;
-        if later {
+        at += step.length(header.u8(1));
+        if step.kind == FRAGMENTED && header.u16(2) & !7 != 0 {
             return Ok(transport::of_later_fragment(next, ICMPV6));
         }
     }
     Err(Malformed)
 }
+
+/// How long an extension header is: `((length field & keep) + add) * unit` bytes.
+///
+/// A table rather than branches: the verifier follows every combination of branches along the chain, and
+/// a table has none.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Step {
+    unit: u8,
+    add: u8,
+    keep: u8,
+    kind: u8,
+}
+
+const TRANSPORT: u8 = 0;
+const EXTENSION: u8 = 1;
+const FRAGMENTED: u8 = 2;
+
+impl Step {
+    const fn new(unit: u8, add: u8, keep: u8, kind: u8) -> Self {
+        Self {
+            unit,
+            add,
+            keep,
+            kind,
+        }
+    }
+
+    #[inline(always)]
+    fn length(self, field: u8) -> usize {
+        (usize::from(field & self.keep) + usize::from(self.add & 3)) * usize::from(self.unit & 15)
+    }
+}
+
+#[inline(always)]
+fn step(number: u8) -> Step {
+    STEPS[usize::from(number)]
+}
+
+static STEPS: [Step; 256] = {
+    let mut steps = [Step::new(0, 0, 0, TRANSPORT); 256];
+    // RFC 8200: in units of eight bytes, not counting the first.
+    steps[HOP_BY_HOP as usize] = Step::new(8, 1, 0xff, EXTENSION);
+    steps[ROUTING as usize] = Step::new(8, 1, 0xff, EXTENSION);
+    steps[DESTINATION as usize] = Step::new(8, 1, 0xff, EXTENSION);
+    // Always eight bytes: its second byte is reserved.
+    steps[FRAGMENT as usize] = Step::new(8, 1, 0, FRAGMENTED);
+    // RFC 4302: in units of four bytes, less two.
+    steps[AUTHENTICATION as usize] = Step::new(4, 2, 0xff, EXTENSION);
+    steps
+};
