@@ -42,12 +42,12 @@ impl Folder {
     /// # Errors
     /// [`Error::NoBpfFileSystem`], [`Error::Privilege`], or [`Error::InstanceInUse`].
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        if !is_bpffs(&settings.bpffs) {
+        let path = path(settings);
+        if !is_in_bpffs(&path) {
             return Err(Error::NoBpfFileSystem {
                 path: settings.bpffs.clone(),
             });
         }
-        let path = path(settings);
         let act = |error| Error::kernel(format!("make {}", path.display()), error);
         fs::create_dir_all(&path).map_err(act)?;
         let lock = File::open(&path).map_err(act)?;
@@ -248,7 +248,11 @@ impl Shape {
 }
 
 /// Whether a folder is on a BPF file system: the kernel says so in the file system's magic number.
-fn is_bpffs(path: &Path) -> bool {
+/// Whether the deepest folder of the path that exists is in a BPF file system. The first ones need not be:
+/// a confined service sees its own folder alone, bound below an empty `/sys/fs/bpf`.
+fn is_in_bpffs(path: &Path) -> bool {
     const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
-    nix::sys::statfs::statfs(path).is_ok_and(|stats| stats.filesystem_type().0 == BPF_FS_MAGIC)
+    path.ancestors()
+        .find_map(|folder| nix::sys::statfs::statfs(folder).ok())
+        .is_some_and(|stats| stats.filesystem_type().0 == BPF_FS_MAGIC)
 }
