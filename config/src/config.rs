@@ -149,7 +149,13 @@ impl Config {
         let path = path.as_ref();
         text_of(path).map_err(|fault| {
             let (file, place, at) = (path.into(), None, String::new());
-            Problem { file, place, path: at, fault }.into()
+            Problem {
+                file,
+                place,
+                path: at,
+                fault,
+            }
+            .into()
         })
     }
 
@@ -248,7 +254,7 @@ fn text_of(path: &Path) -> Result<String, Fault> {
     if bytes.len() > yaml::MAX_BYTES {
         return Err(Fault::Value {
             found: "a larger file".into(),
-            allowed: "at most 8 MiB".into(),
+            allowed: "at most 4 MiB".into(),
         });
     }
     String::from_utf8(bytes).map_err(|error| {

@@ -62,7 +62,7 @@ pub(crate) static SECTION: Section = Section {
             Shape::Section(&MATCH),
             "which packets; all by default",
         ),
-        Key::required("key", KEY, "none, source, port or [source, port]"),
+        Key::required("key", KEY, ALLOWED_KEYS),
         RATE_KEY,
         BURST_KEY,
     ],
@@ -88,6 +88,7 @@ static MATCH: Section = Section {
 };
 
 const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp"];
+const ALLOWED_KEYS: &str = "none, source, port or [source, port]";
 const PORTS: Shape = Shape::Either(&[
     Shape::Whole {
         min: 1,
@@ -151,15 +152,12 @@ impl PacketMatch {
     }
 }
 
-/// As many ranges as a limit of the kernel program holds.
-const MOST_PORT_RANGES: usize = 16;
-
 fn ports(list: Cursor<'_>) -> Option<Vec<PortRange>> {
     counted(
         list,
         unique_list(list, "ports", PortRange::read)?,
         1,
-        MOST_PORT_RANGES,
+        usize::MAX,
     )
 }
 
@@ -186,16 +184,18 @@ impl PacketKey {
     fn read(value: Cursor<'_>) -> Option<Self> {
         const PARTS: &[&str] = &["source", "port"];
         if !value.is_list() {
-            return choice(
-                &["none", "source", "port"],
-                &[Self::None, Self::Source, Self::Port],
-            )(value);
+            return match value.written() {
+                Some("none") => Some(Self::None),
+                Some("source") => Some(Self::Source),
+                Some("port") => Some(Self::Port),
+                _ => value.refuse(ALLOWED_KEYS),
+            };
         }
         let parts = unique_list(value, "part", choice(PARTS, &[Self::Source, Self::Port]))?;
         match parts.as_slice() {
             [one] => Some(*one),
             [_, _] => Some(Self::SourcePort),
-            _ => value.refuse_as("an empty list", "none, source, port or [source, port]"),
+            _ => value.refuse_as("an empty list", ALLOWED_KEYS),
         }
     }
 }

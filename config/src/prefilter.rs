@@ -34,6 +34,9 @@ pub struct Prefilter {
 impl Prefilter {
     /// The number of packet limits that the program has room for.
     pub const MAX_LIMITS: usize = 16;
+
+    /// How many sources the flow table can track when nothing is said: 16 MiB of it.
+    pub const DEFAULT_SOURCES: u64 = 1_000_000;
 }
 
 /// How the program is attached.
@@ -135,7 +138,7 @@ impl Prefilter {
         let limits = fields.or("limits", limits, Vec::new());
         let malformed = choice(MALFORMED, &[Malformed::Drop, Malformed::Pass]);
         let malformed = fields.or("malformed", malformed, Malformed::Drop);
-        let table_sources = fields.or("table", table_sources, 1_000_000);
+        let table_sources = fields.or("table", table_sources, Prefilter::DEFAULT_SOURCES);
         let outlive = fields.or("outlive", span(Nanos::SECOND), Nanos::from_secs(600));
         let instance = fields.or("instance", instance, "floodwall".into());
         let (mode, required) = (mode?, required?);
@@ -186,7 +189,11 @@ fn limits(map: Cursor<'_>) -> Option<Vec<PacketLimit>> {
 
 fn table_sources(value: Cursor<'_>) -> Option<u64> {
     let fields = Fields::open(value, &TABLE)?;
-    fields.or("sources", count(1_024, 1_000_000_000), 1_000_000)
+    fields.or(
+        "sources",
+        count(1_024, 1_000_000_000),
+        Prefilter::DEFAULT_SOURCES,
+    )
 }
 
 fn instance(value: Cursor<'_>) -> Option<String> {

@@ -32,12 +32,14 @@ impl UnitError {
     }
 }
 
-/// Splits off the digits a text begins with. None when there are none; the number saturates.
+/// Splits off the number a text begins with; it saturates. None when there is none, and for `010`, which some
+/// would take for eight.
 fn leading_number(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
+    let octal = digits.len() > 1 && digits.starts_with('0');
     // A number of only digits that is no u64 is a larger one.
-    (end > 0).then(|| (digits.parse().unwrap_or(u64::MAX), rest))
+    (end > 0 && !octal).then(|| (digits.parse().unwrap_or(u64::MAX), rest))
 }

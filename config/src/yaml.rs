@@ -14,7 +14,7 @@ use crate::problem::{Fault, Place};
 pub(crate) use tree::{Entry, Node, ScalarKind, Value};
 
 /// The largest file that is read, in bytes.
-pub(crate) const MAX_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// Reads one document.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn read(text: &str) -> Result<Node<'_>, (Option<Place>, Fault)> {
             None,
             Fault::Value {
                 found,
-                allowed: "at most 8 MiB".into(),
+                allowed: "at most 4 MiB".into(),
             },
         ));
     }
@@ -99,7 +99,10 @@ mod tests {
                 "? {a: b}\n: 1\n",
                 "1:3: found a list or a mapping as a key; allowed: text",
             ),
-            ("a:\n\tb: 1\n", "2:2: not YAML: a tab in the indentation; allowed: spaces"),
+            (
+                "a:\n\tb: 1\n",
+                "2:2: not YAML: a tab in the indentation; allowed: spaces",
+            ),
             ("a: \"x\n", "not YAML: "),
             ("a: [1, 2\n", "not YAML: "),
             ("a: b: c\n", "not YAML: "),
@@ -124,6 +127,6 @@ mod tests {
 
     #[test]
     fn a_file_beyond_the_size_is_refused_unread() {
-        assert!(fault_of(&"a".repeat(MAX_BYTES + 1)).contains("at most 8 MiB"));
+        assert!(fault_of(&"a".repeat(MAX_BYTES + 1)).contains("at most 4 MiB"));
     }
 }

@@ -85,10 +85,10 @@ fn edge_names_only_what_is_not_built() {
     assert_eq!(
         problems(&text_of("edge.yaml")),
         [
-            "f.yaml:3:34: listeners.web.http2: is in the contract but not built yet; remove it",
+            "f.yaml:3:33: listeners.web.http2: is in the contract but not built yet; remove it",
             "f.yaml:12:5: upstreams.app.health: is in the contract but not built yet; remove it",
-            "f.yaml:13:41: upstreams.app.retries.on[1]: found the number 502, which is in the contract but not built yet; allowed: connect",
-            "f.yaml:13:46: upstreams.app.retries.on[2]: found the number 503, which is in the contract but not built yet; allowed: connect",
+            "f.yaml:13:43: upstreams.app.retries.on[1]: found the number 502, which is in the contract but not built yet; allowed: connect",
+            "f.yaml:13:48: upstreams.app.retries.on[2]: found the number 503, which is in the contract but not built yet; allowed: connect",
             "f.yaml:14:5: upstreams.app.breaker: is in the contract but not built yet; remove it",
             "f.yaml:15:5: upstreams.app.max_in_flight: is in the contract but not built yet; remove it",
             "f.yaml:31:5: limits.search.queue: is in the contract but not built yet; remove it",
@@ -181,7 +181,7 @@ fn token_names_only_what_is_not_built() {
     );
     assert!(
         found[1]
-            .starts_with("f.yaml:14:56: routes[0].response_headers.set.x-auth: found a variable"),
+            .starts_with("f.yaml:14:60: routes[0].response_headers.set.x-auth: found a variable"),
         "{}",
         found[1]
     );

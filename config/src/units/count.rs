@@ -2,7 +2,7 @@
 
 use super::{UnitError, leading_number};
 
-pub(crate) const COUNT_PATTERN: &str = "[0-9]+[kM]?";
+pub(crate) const COUNT_PATTERN: &str = "(0|[1-9][0-9]*)[kM]?";
 
 /// Reads a count.
 ///

@@ -4,7 +4,7 @@ use floodwall_limiter::Nanos;
 
 use super::{UnitError, leading_number};
 
-pub(crate) const DURATION_PATTERN: &str = "[0-9]+(ms|s|m|h|d)";
+pub(crate) const DURATION_PATTERN: &str = "(0|[1-9][0-9]*)(ms|s|m|h|d)";
 
 /// The units with their length in milliseconds, the longest first.
 const UNITS: [(&str, u64); 5] = [

@@ -4,7 +4,7 @@ use floodwall_limiter::{Nanos, Quota};
 
 use super::{UnitError, parse_count, parse_duration};
 
-pub(crate) const RATE_PATTERN: &str = "[0-9]+[kM]?/(s|m|h|d|[0-9]+(ms|s|m|h|d))";
+pub(crate) const RATE_PATTERN: &str = "(0|[1-9][0-9]*)[kM]?/(s|m|h|d|[1-9][0-9]*(ms|s|m|h|d))";
 
 /// So much in so much time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::{UnitError, leading_number};
 
-pub(crate) const SIZE_PATTERN: &str = "[0-9]+(B|KiB|MiB|GiB)";
+pub(crate) const SIZE_PATTERN: &str = "(0|[1-9][0-9]*)(B|KiB|MiB|GiB)";
 
 /// The units with their size in bytes, the largest first.
 const UNITS: [(&str, u64); 4] = [

@@ -1,0 +1,657 @@
+//! Tables of texts and of what is said about them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on may panic"
+)]
+
+use floodwall_config::{Config, schema};
+
+/// Who can see that a text is wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Seen {
+    /// Already the JSON Schema.
+    BySchema,
+    /// Only the reader, which knows more than one value at a time.
+    ByReader,
+}
+use Seen::{ByReader, BySchema};
+
+/// A file that is right, before `rest` is added: two lines.
+const DOOR: &str = "listeners: { web: { address: '127.0.0.1:8080' } }\nroutes: [{ name: all, respond: { status: 200 } }]\n";
+
+/// Checks that `DOOR` and each row's text have just the row's problem, from its line on (the text's first line is 3).
+fn check(rows: &[(Seen, &str, &str)]) {
+    for (seen, rest, expected) in rows {
+        let text = format!("{DOOR}{rest}\n");
+        check_whole(*seen, &text, expected);
+    }
+}
+
+fn check_whole(seen: Seen, text: &str, expected: &str) {
+    let problems = Config::from_text(text, "f")
+        .err()
+        .map(|problems| problems.to_string());
+    assert_eq!(problems.as_deref(), Some(expected), "\n{text}");
+    let json: serde_json::Value = serde_yaml::from_str(text).unwrap();
+    let refused = !jsonschema::is_valid(&schema(), &json);
+    assert_eq!(refused, seen == BySchema, "the schema on\n{text}");
+}
+
+#[test]
+fn the_door_itself_is_right() {
+    Config::from_text(DOOR, "f").unwrap();
+    assert!(jsonschema::is_valid(
+        &schema(),
+        &serde_yaml::from_str(DOOR).unwrap()
+    ));
+}
+
+#[test]
+fn keys() {
+    check(&[
+        (
+            BySchema,
+            "limts: {}",
+            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+        ),
+        (
+            BySchema,
+            "backends: {}",
+            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+        ),
+        (
+            BySchema,
+            "<<: {}",
+            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+        ),
+        (
+            BySchema,
+            "server: { thread: 2 }",
+            "f:3:11: server.thread: unknown key, did you mean `threads`?; allowed: threads, drain",
+        ),
+        (
+            BySchema,
+            "cluster: {}",
+            "f:3:1: cluster: is in the contract but not built yet; remove it",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: client } }",
+            "f:3:14: limits.a.rate: is missing; allowed: N/s, N/m, N/h, N/d or N/DURATION",
+        ),
+        (
+            BySchema,
+            "server: [threads]",
+            "f:3:9: server: found a list; allowed: a mapping",
+        ),
+        (
+            BySchema,
+            "limits:",
+            "f:3:1: limits: found nothing; allowed: a mapping",
+        ),
+        (
+            BySchema,
+            "limits: { 'two words': { key: client, rate: 1/s } }",
+            "f:3:24: limits.\"two words\": found the name \"two words\"; allowed: 1 to 64 letters, digits or any of _ . : / @ + -",
+        ),
+    ]);
+}
+
+#[test]
+fn keys_given_twice_at_every_level() {
+    for (rest, expected) in [
+        (
+            "server: {}\nserver: {}",
+            "f:4:1: server: given twice, first at 3:1; allowed: once",
+        ),
+        (
+            "server: { drain: 1s, drain: 2s }",
+            "f:3:22: server.drain: given twice, first at 3:11; allowed: once",
+        ),
+        (
+            "limits: { a: { key: client, rate: 1/s }, \"a\": { key: none, rate: 1/s } }",
+            "f:3:42: limits.a: given twice, first at 3:11; allowed: once",
+        ),
+        (
+            "limits: { a: { key: client, rate: 1/s, exceptions: { 192.0.2.1: unlimited, 192.0.2.1: 1/s } } }",
+            "f:3:76: limits.a.exceptions.\"192.0.2.1\": given twice, first at 3:54; allowed: once",
+        ),
+    ] {
+        let text = format!("{DOOR}{rest}\n");
+        assert_eq!(
+            Config::from_text(&text, "f").unwrap_err().to_string(),
+            expected,
+            "\n{text}"
+        );
+    }
+}
+
+#[test]
+fn numbers_that_are_none() {
+    let limit = |rest: &str| format!("limits: {{ a: {{ key: none, {rest} }} }}");
+    let rate = "N/s, N/m, N/h, N/d or N/DURATION, such as 50/s, 20/10s or 10k/s";
+    let plain = "a rate such as 50/s or 20/10s";
+    for (value, found, allowed) in [
+        (".nan", "the number .nan", plain),
+        (".inf", "the number .inf", plain),
+        ("1e400", "`1e400`", rate),
+        ("5", "the number 5", plain),
+        ("yes", "`yes`", rate),
+        ("true", "true", plain),
+        ("~", "nothing", plain),
+        ("[1/s]", "a list", plain),
+        ("-1/s", "`-1/s`", rate),
+        ("1.5k/s", "`1.5k/s`", rate),
+        ("unlimited", "`unlimited`", rate),
+        ("11M/s", "`11M/s`", "at most 10M/s"),
+    ] {
+        let text = format!("{DOOR}{}\n", limit(&format!("rate: {value}")));
+        let problems = Config::from_text(&text, "f").unwrap_err();
+        let place = if value == "~" { "3:27" } else { "3:33" };
+        assert_eq!(
+            problems.to_string(),
+            format!("f:{place}: limits.a.rate: found {found}; allowed: {allowed}")
+        );
+    }
+    let burst = "a whole number from 1 to 1000000000";
+    for (value, found) in [
+        ("0", "the number 0"),
+        ("-1", "the number -1"),
+        ("1.5", "the number 1.5"),
+        (".nan", "the number .nan"),
+        ("1e3", "the number 1e3"),
+        ("010", "`010`"),
+        (
+            "99999999999999999999999999999999999999999",
+            "the number 99999999999999999999999999999999999999999",
+        ),
+        ("two", "`two`"),
+        ("\"\"", "``"),
+    ] {
+        let text = format!("{DOOR}{}\n", limit(&format!("rate: 1/s, burst: {value}")));
+        let problems = Config::from_text(&text, "f").unwrap_err();
+        assert_eq!(
+            problems.to_string(),
+            format!("f:3:45: limits.a.burst: found {found}; allowed: {burst}")
+        );
+    }
+}
+
+#[test]
+fn limits() {
+    check(&[
+        (
+            ByReader,
+            "limits: { a: { key: none, rate: 1/365d, burst: 1M } }",
+            "f:3:48: limits.a.burst: found 1000000, which `rate` takes centuries to give back; allowed: at most 292",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: user, rate: 1/s } }",
+            "f:3:21: limits.a.key: found `user`; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: header(a b), rate: 1/s } }",
+            "f:3:21: limits.a.key: found \"a b\"; allowed: a header name",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: tls.ja4, rate: 1/s } }",
+            "f:3:21: limits.a.key: found `tls.ja4`, which is in the contract but not built yet; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: [client, none], rate: 1/s } }",
+            "f:3:30: limits.a.key[1]: found `none` in a list; allowed: `key: none` alone",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: [path, path], rate: 1/s } }",
+            "f:3:28: limits.a.key[1]: found the same part as in item 0, counted from 0; allowed: each once",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: [], rate: 1/s } }",
+            "f:3:21: limits.a.key: found 0 of them; allowed: at least 1",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: path, rate: 1/s, block: { after: 1, within: 1s, for: 1s } } }",
+            "f:3:45: limits.a.block: found a block on a key without `client`: refusals would not say whom to block; allowed: only when `key` has client",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: client, rate: 1/s, block: { after: 1, within: 1s, for: 5s, max: 4s } } }",
+            "f:3:85: limits.a.block.max: found 4s, less than `for`; allowed: at least 5s",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: client, rate: 1/s, block: { after: 32768, within: 1s, for: 5s } } }",
+            "f:3:56: limits.a.block.after: found the number 32768; allowed: a whole number from 1 to 32767",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: client, rate: 1/s, block: { after: 1, within: 1s, for: 5s, scope: world } } }",
+            "f:3:87: limits.a.block.scope: found `world`; allowed: listeners, host",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: client, rate: 1/s, absent: skip } }",
+            "f:3:48: limits.a.absent: found it on a key that every request has; allowed: only when `key` has a header, cookie or query",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: none, rate: 1/s, exceptions: { x: 1/s } } }",
+            "f:3:55: limits.a.exceptions.x: found an exception to one budget for all; allowed: none with `key: none`",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: client, rate: 1/s, exceptions: { bob: 1/s } } }",
+            "f:3:59: limits.a.exceptions.bob: found `bob`; allowed: an address or a network, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: client, rate: 1/s, exceptions: { 10.1.2.3/8: 1/s } } }",
+            "f:3:66: limits.a.exceptions.\"10.1.2.3/8\": found `10.1.2.3/8` with host bits set; allowed: 10.0.0.0/8",
+        ),
+        (
+            ByReader,
+            "limits: { a: { key: client, rate: 1/s, exceptions: { 192.0.2.1: 1/s, 192.0.2.1/32: 2/s } } }",
+            "f:3:84: limits.a.exceptions.\"192.0.2.1/32\": found `192.0.2.1/32` again, written otherwise; allowed: each once",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: client, rate: 1/s, reject: { status: 600 } } }",
+            "f:3:58: limits.a.reject.status: found the number 600; allowed: a whole number from 200 to 599",
+        ),
+        (
+            BySchema,
+            "limits: { a: { key: client, rate: 1/s, shadow: yes } }",
+            "f:3:48: limits.a.shadow: found `yes`; allowed: true or false",
+        ),
+    ]);
+}
+
+#[test]
+fn clients_and_addresses() {
+    check(&[
+        (
+            ByReader,
+            "clients: { trusted_proxies: [10.0.0.1/8] }",
+            "f:3:30: clients.trusted_proxies[0]: found `10.0.0.1/8` with host bits set; allowed: 10.0.0.0/8",
+        ),
+        (
+            ByReader,
+            "clients: { trusted_proxies: ['::ffff:192.0.2.1'] }",
+            "f:3:30: clients.trusted_proxies[0]: found the IPv4-mapped `::ffff:192.0.2.1`; allowed: it as IPv4: 192.0.2.1",
+        ),
+        (
+            ByReader,
+            "clients: { trusted_proxies: [10.0.0.0/33] }",
+            "f:3:30: clients.trusted_proxies[0]: found `10.0.0.0/33`; allowed: an address or a network, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32",
+        ),
+        (
+            ByReader,
+            "clients: { forwarded_header: x-real-ip }",
+            "f:3:30: clients.forwarded_header: found a header that nobody is trusted to set; allowed: only beside `trusted_proxies`",
+        ),
+        (
+            BySchema,
+            "clients: { ipv6_prefix: 129 }",
+            "f:3:25: clients.ipv6_prefix: found the number 129; allowed: a whole number from 1 to 128",
+        ),
+        (
+            BySchema,
+            "clients: { ipv4_prefix: 0 }",
+            "f:3:25: clients.ipv4_prefix: found the number 0; allowed: a whole number from 1 to 32",
+        ),
+        (
+            ByReader,
+            "admin: { address: 127.0.0.1:0 }",
+            "f:3:19: admin.address: found `127.0.0.1:0`; allowed: a port from 1 to 65535",
+        ),
+        (
+            ByReader,
+            "admin: { address: 127.0.0.1:8080 }",
+            "f:3:19: admin.address: found `127.0.0.1:8080`, but listeners.web has 127.0.0.1:8080; allowed: an address of its own",
+        ),
+        (
+            ByReader,
+            "admin: { address: 0.0.0.0:8080 }",
+            "f:3:19: admin.address: found `0.0.0.0:8080`, but listeners.web has 127.0.0.1:8080; allowed: an address of its own",
+        ),
+        (
+            BySchema,
+            "admin: { address: localhost:9901 }",
+            "f:3:19: admin.address: found `localhost:9901`; allowed: an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        ),
+        (
+            BySchema,
+            "log: { level: loud }",
+            "f:3:15: log.level: found `loud`; allowed: error, warn, info, debug, trace",
+        ),
+        (
+            ByReader,
+            "log: { access: stdot }",
+            "f:3:16: log.access: found `stdot`; allowed: stdout, stderr, off, or a path with a / in it such as ./access.log",
+        ),
+        (
+            BySchema,
+            "server: { threads: 0 }",
+            "f:3:20: server.threads: found the number 0; allowed: a whole number from 1 to 1024",
+        ),
+        (
+            BySchema,
+            "server: { drain: 30 }",
+            "f:3:18: server.drain: found the number 30; allowed: a duration such as 250ms or 5s",
+        ),
+    ]);
+}
+
+#[test]
+fn upstreams() {
+    check(&[
+        (
+            BySchema,
+            "upstreams: { a: {} }",
+            "f:3:17: upstreams.a.servers: is missing; allowed: ip:port, or {address, weight}",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [] } }",
+            "f:3:28: upstreams.a.servers: found 0 of them; allowed: at least 1",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [app.internal:80] } }",
+            "f:3:29: upstreams.a.servers[0]: found the host name `app.internal:80`, which is in the contract but not built yet; allowed: an IP address and a port, such as 127.0.0.1:9000",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [127.0.0.1] } }",
+            "f:3:29: upstreams.a.servers[0]: found `127.0.0.1`; allowed: an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [{ address: 127.0.0.1:1, weight: 0 }] } }",
+            "f:3:61: upstreams.a.servers[0].weight: found the number 0; allowed: a whole number from 1 to 1000",
+        ),
+        (
+            ByReader,
+            "upstreams: { a: { servers: [127.0.0.1:1, { address: 127.0.0.1:1 }] } }",
+            "f:3:42: upstreams.a.servers[1]: found `127.0.0.1:1` again; allowed: each server once, with a weight",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [127.0.0.1:1], balance: hash(client) } }",
+            "f:3:52: upstreams.a.balance: found `hash(client)`, which is in the contract but not built yet; allowed: round_robin",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [127.0.0.1:1], balance: roundrobin } }",
+            "f:3:52: upstreams.a.balance: found `roundrobin`; allowed: round_robin",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [127.0.0.1:1], timeouts: { connect: 0.5s } } }",
+            "f:3:64: upstreams.a.timeouts.connect: found `0.5s`; allowed: a whole number with ms, s, m, h or d, such as 250ms or 5s",
+        ),
+        (
+            ByReader,
+            "upstreams: { a: { servers: [127.0.0.1:1], timeouts: { connect: 0s } } }",
+            "f:3:64: upstreams.a.timeouts.connect: found `0s`; allowed: a duration of at least 1ms",
+        ),
+        (
+            BySchema,
+            "upstreams: { a: { servers: [127.0.0.1:1], retries: { attempts: 11 } } }",
+            "f:3:64: upstreams.a.retries.attempts: found the number 11; allowed: a whole number from 0 to 10",
+        ),
+    ]);
+}
+
+#[test]
+fn prefilter() {
+    check(&[
+        (
+            BySchema,
+            "prefilter: {}",
+            "f:3:12: prefilter.interfaces: is missing; allowed: where packets come in",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [an-interface-of-20-b] }",
+            "f:3:27: prefilter.interfaces[0]: found `an-interface-of-20-b`; allowed: an interface name of at most 15 bytes",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [lo], mode: fast }",
+            "f:3:38: prefilter.mode: found `fast`; allowed: auto, native, generic, off",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], mode: off, required: true }",
+            "f:3:53: prefilter.required: found true beside `mode: off`; allowed: false, or another mode",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], table: { sources: 1000 } }",
+            "f:3:50: prefilter.table.sources: found the number 1000; allowed: a whole number from 1024 to 1000000000",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], outlive: 999ms }",
+            "f:3:41: prefilter.outlive: found `999ms`; allowed: a duration of at least 1s",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [lo], instance: ../etc }",
+            "f:3:42: prefilter.instance: found `../etc`; allowed: 1 to 32 of a-z, 0-9, _ and -",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [lo], limits: { a: { key: client, rate: 1/s } } }",
+            "f:3:52: prefilter.limits.a.key: found `client`; allowed: none, source, port or [source, port]",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [lo], limits: { a: { key: none, rate: 1/s, per: bytes } } }",
+            "f:3:69: prefilter.limits.a.per: is in the contract but not built yet; remove it",
+        ),
+        (
+            BySchema,
+            "prefilter: { interfaces: [lo], limits: { a: { match: { ports: [0] }, key: none, rate: 1/s } } }",
+            "f:3:64: prefilter.limits.a.match.ports[0]: found the number 0; allowed: a port from 1 to 65535, or two of them in order as in 8000-8099",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], limits: { a: { match: { ports: [9-8] }, key: none, rate: 1/s } } }",
+            "f:3:64: prefilter.limits.a.match.ports[0]: found `9-8`; allowed: a port from 1 to 65535, or two of them in order as in 8000-8099",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], limits: { a: { match: { protocol: udp, syn: true }, key: none, rate: 1/s } } }",
+            "f:3:76: prefilter.limits.a.match.syn: found it on a protocol without SYN; allowed: only with tcp",
+        ),
+        (
+            ByReader,
+            "prefilter: { interfaces: [lo], limits: { a: { match: { protocol: icmp }, key: port, rate: 1/s } } }",
+            "f:3:79: prefilter.limits.a.key: found ports as key of ICMP, which has none; allowed: none or source",
+        ),
+    ]);
+    let many: String = (0..17)
+        .map(|at| format!("    l{at}: {{ key: none, rate: 1/s }}\n"))
+        .collect();
+    check(&[(
+        ByReader,
+        &format!("prefilter:\n  interfaces: [lo]\n  limits:\n{many}"),
+        "f:6:5: prefilter.limits: found 17 of them; allowed: at most 16",
+    )]);
+}
+
+/// One listener, an upstream `app`, a limit `fair`, and `route` as the only one: it stands in line 4.
+fn check_route(seen: Seen, route: &str, expected: &str) {
+    let head = "listeners: { web: { address: '127.0.0.1:8080' } }\nupstreams: { app: { servers: ['127.0.0.1:9000'] } }\nlimits: { fair: { key: client, rate: 1/s } }\n";
+    check_whole(seen, &format!("{head}routes: [{route}]\n"), expected);
+}
+
+#[test]
+fn routes() {
+    for (seen, route, expected) in [
+        (
+            BySchema,
+            "{ name: a }",
+            "f:4:10: routes[0].upstream: is missing; allowed: exactly one of upstream, respond",
+        ),
+        (
+            BySchema,
+            "{ name: a, upstream: app, respond: {} }",
+            "f:4:10: routes[0]: found `upstream` and `respond`; allowed: exactly one of upstream, respond",
+        ),
+        (
+            BySchema,
+            "{ upstream: app }",
+            "f:4:10: routes[0].name: is missing; allowed: a name of its own",
+        ),
+        (
+            ByReader,
+            "{ name: a, upstream: ap }",
+            "f:4:31: routes[0].upstream: found `ap`, but no upstream has this name, did you mean `app`?; allowed: app",
+        ),
+        (
+            ByReader,
+            "{ name: a, upstream: app, limits: [fairr] }",
+            "f:4:45: routes[0].limits[0]: found `fairr`, but no limit has this name, did you mean `fair`?; allowed: fair",
+        ),
+        (
+            BySchema,
+            "{ name: a, upstream: app, limits: [fair, fair] }",
+            "f:4:51: routes[0].limits[1]: found the same limit as in item 0, counted from 0; allowed: each once",
+        ),
+        (
+            ByReader,
+            "{ name: a, upstream: app }, { name: a, respond: {} }",
+            "f:4:38: routes[1]: found another route of the name `a`; allowed: a name of its own",
+        ),
+        (
+            ByReader,
+            "{ name: a, respond: {}, timeout: 1s }",
+            "f:4:43: routes[0].timeout: found it beside `respond`, where nothing is sent on; allowed: only beside `upstream`",
+        ),
+        (
+            ByReader,
+            "{ name: a, respond: { status: 204, body: x } }",
+            "f:4:51: routes[0].respond.body: found a body with status 204; allowed: no body with 204 and 304",
+        ),
+        (
+            ByReader,
+            "{ name: a, respond: { headers: { Content-Length: 5 } } }",
+            "f:4:59: routes[0].respond.headers.Content-Length: found `content-length`, which frames the message; allowed: any other header",
+        ),
+        (
+            ByReader,
+            "{ name: a, respond: { headers: { x-a: \"b\\r\\nc: d\" } } }",
+            "f:4:48: routes[0].respond.headers.x-a: found `b\\r\\nc: d`; allowed: printable ASCII without blanks at its ends",
+        ),
+        (
+            ByReader,
+            "{ name: a, match: { path_regex: \"(\" }, respond: {} }",
+            "f:4:42: routes[0].match.path_regex: found `(`: unclosed group; allowed: a regular expression of the regex crate",
+        ),
+        (
+            ByReader,
+            "{ name: a, match: { path_regex: \"(a{1000}){1000}\" }, respond: {} }",
+            "f:4:42: routes[0].match.path_regex: found an expression that compiles to more than 256 KiB; allowed: a smaller one",
+        ),
+        (
+            BySchema,
+            "{ name: a, match: { path: ping }, respond: {} }",
+            "f:4:36: routes[0].match.path: found `ping`; allowed: a path that begins with /, as it stands on the wire",
+        ),
+        (
+            BySchema,
+            "{ name: a, match: { methods: [get] }, respond: {} }",
+            "f:4:40: routes[0].match.methods[0]: found `get`; allowed: a method in capitals, such as GET",
+        ),
+        (
+            BySchema,
+            "{ name: a, match: { hosts: ['a:80'] }, respond: {} }",
+            "f:4:38: routes[0].match.hosts[0]: found `a:80`; allowed: a host without port, such as www.example.org or *.example.org",
+        ),
+        (
+            ByReader,
+            "{ name: a, match: { headers: { X-A: 1, x-a: 2 } }, respond: {} }",
+            "f:4:54: routes[0].match.headers.x-a: found `x-a` again in other letters; allowed: each name once",
+        ),
+        (
+            BySchema,
+            "{ name: a, redirect: { to: / } }",
+            "f:4:21: routes[0].redirect: is in the contract but not built yet; remove it",
+        ),
+    ] {
+        check_route(seen, route, expected);
+    }
+}
+
+#[test]
+fn listeners() {
+    let text = |listeners: &str| {
+        format!("listeners: {{ {listeners} }}\nroutes: [{{ name: all, respond: {{}} }}]\n")
+    };
+    for (seen, listeners, expected) in [
+        (
+            BySchema,
+            "",
+            "f:1:12: listeners: found 0 of them; allowed: at least 1",
+        ),
+        (
+            BySchema,
+            "web: { address: 'unix:/run/x.sock' }",
+            "f:1:30: listeners.web.address: found `unix:/run/x.sock`, which is in the contract but not built yet; allowed: ip:port or [ip6]:port",
+        ),
+        (
+            ByReader,
+            "a: { address: '[::]:80' }, b: { address: '[::1]:80' }",
+            "f:1:55: listeners.b.address: found `[::1]:80`, but listeners.a has [::]:80; allowed: an address of its own",
+        ),
+        (
+            BySchema,
+            "a: { address: '0.0.0.0:80', max: { streams: 1 } }",
+            "f:1:49: listeners.a.max.streams: is in the contract but not built yet; remove it",
+        ),
+        (
+            ByReader,
+            "a: { address: '0.0.0.0:80', max: { uri: 64KiB, header_bytes: 8KiB } }",
+            "f:1:54: listeners.a.max.uri: found 64KiB, more than `header_bytes`; allowed: at most 8KiB",
+        ),
+        (
+            BySchema,
+            "a: { address: '0.0.0.0:80', max: { body: 10MB } }",
+            "f:1:55: listeners.a.max.body: found `10MB`; allowed: a whole number with B, KiB, MiB or GiB, such as 64KiB",
+        ),
+    ] {
+        check_whole(seen, &text(listeners), expected);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+    let text = "server: { threads: none }\nlimits: { a: { key: who, rate: fast, burst: -1 } }\nroutes: [{ name: r, limits: [b], upstream: c }]\nlisteners: { l: { address: nowhere } }\n";
+    let problems = Config::from_text(text, "f").expect_err("nothing is right");
+    let paths: Vec<_> = problems
+        .as_slice()
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    let expected = [
+        "server.threads",
+        "limits.a.key",
+        "limits.a.rate",
+        "limits.a.burst",
+        "routes[0].limits[0]",
+        "routes[0].upstream",
+        "listeners.l.address",
+    ];
+    assert_eq!(paths, expected);
+}
