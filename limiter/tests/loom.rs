@@ -2,8 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=5 cargo test --release -p floodwall-limiter --test loom`
 //!
-//! Five preemptions are what the protocol holds against; with six, loom finds the race that the module
-//! documentation of `set` accepts: a former key that comes back twice while a third thread moves in.
+//! The models of three threads stop at three preemptions: with six, loom finds the race that the module
+//! documentation of `set` accepts, a former key that comes back twice while a third thread moves in.
 #![cfg(loom)]
 #![expect(
     clippy::unwrap_used,
@@ -67,6 +67,13 @@ fn both<A: Send + 'static, B: 'static>(
     let other = thread::spawn(move || there(&shared));
     let ours = here(set);
     (other.join().unwrap(), ours)
+}
+
+/// Three threads have so many interleavings that three preemptions must do.
+fn three_threads(model: impl Fn() + Send + Sync + 'static) {
+    let mut loom = loom::model::Builder::new();
+    loom.preemption_bound = Some(3);
+    loom.check(model);
 }
 
 fn admitted(outcomes: &[Result<Done, Refused>]) -> u64 {
@@ -145,7 +152,7 @@ fn an_expired_cell_its_owner_and_a_stranger_who_wants_it() {
 
 #[test]
 fn the_last_free_cell_two_of_its_owner_and_a_stranger() {
-    loom::model(|| {
+    three_threads(|| {
         let set = crowded_from(1);
         settle_in(&set, 0, key(1), NOW.0 - 2);
         let set = Arc::new(set);
@@ -232,6 +239,23 @@ fn twins_are_merged_while_both_are_charged() {
         let new = admitted(&[there, here]);
         assert!(new <= 1, "two debts and {new} more of three");
         assert_eq!(debt(&set, key(1)), PRICE * (2 + new));
+    });
+}
+
+#[test]
+fn three_newcomers_of_one_key_and_a_burst_of_one() {
+    three_threads(|| {
+        let set = Arc::new(Set::default());
+        let shared = Arc::clone(&set);
+        let third = thread::spawn(move || charge(&shared, key(1), burst(1)));
+        let (there, here) = both(
+            &set,
+            |set| charge(set, key(1), burst(1)),
+            |set| charge(set, key(1), burst(1)),
+        );
+        // None is possible: a debt that moves is counted twice meanwhile, and its owners give up.
+        assert!(admitted(&[there, here, third.join().unwrap()]) <= 1);
+        assert!(debt(&set, key(1)) <= 2 * PRICE);
     });
 }
 

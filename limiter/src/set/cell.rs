@@ -89,7 +89,8 @@ pub(super) fn claim<C: Cells>(cells: &C, fingerprint: u64, now: Nanos) -> Option
 ///
 /// The word changes its edition even if the key had been here before, so that a thread which was here with
 /// a claim that is broken by now does not mistake the cell for the one it had claimed. Should it do so
-/// all the same, because the edition came round, it puts the word back.
+/// all the same, because the edition came round, it puts another key's word back; its own key may have
+/// been charged here meanwhile.
 #[inline(always)]
 pub(super) fn move_in<C: Cells>(cells: &C, way: usize, fingerprint: u64) -> bool {
     let old = cells.fingerprint(way);
@@ -97,9 +98,8 @@ pub(super) fn move_in<C: Cells>(cells: &C, way: usize, fingerprint: u64) -> bool
     if cells.time(way) != fingerprint || !cells.swap_fingerprint(way, old, new) {
         return false;
     }
-    // Another thread of this key that has charged here meanwhile has changed the edition, too.
     let claimed = cells.time(way) == fingerprint;
-    if !claimed {
+    if !claimed && old > 1 && !is_of(old, fingerprint) {
         cells.swap_fingerprint(way, new, old);
     }
     claimed
