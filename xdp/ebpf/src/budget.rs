@@ -11,7 +11,7 @@ use floodwall_xdp_abi::{
 };
 
 use crate::{
-    maps::{self, Count},
+    maps,
     rules::{self, limit_field, rule},
 };
 
@@ -56,14 +56,40 @@ impl Keys {
         }
         .bits()
     }
+
+    /// The keys as numbers, and back: what a global function can be given.
+    #[inline(always)]
+    fn from_bits(source: u64, port: u64, source_port: u64) -> Self {
+        Self {
+            none: KeyHash::of_nothing(rule!(secret)),
+            source: KeyHash::from_bits(source),
+            port: KeyHash::from_bits(port),
+            source_port: KeyHash::from_bits(source_port),
+        }
+    }
 }
 
-/// Charges one packet to every limit whose bit is set. When one refuses, the earlier ones get theirs back.
+/// Charges one packet to every limit whose bit is set.
 #[inline(always)]
 pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
+    let [source, port, source_port] = [keys.source, keys.port, keys.source_port].map(KeyHash::bits);
+    match charge_each(limits, source, port, source_port, now.0) {
+        0 => Reason::Passed,
+        _ => Reason::Limited,
+    }
+}
+
+/// Charges the limits in turn. When one refuses, those before it get theirs back, and the answer is 1.
+///
+/// This and the functions below are global: they take plain numbers, and the verifier looks at each once,
+/// whatever the number of limits and of ways to come here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn charge_each(limits: u64, source: u64, port: u64, source_port: u64, now: u64) -> u64 {
     let Some(counters) = maps::counters() else {
-        return Reason::Passed;
+        return 0;
     };
+    let keys = Keys::from_bits(source, port, source_port);
     for index in 0..LIMITS {
         if index >= rule!(count) as usize {
             break;
@@ -73,7 +99,7 @@ pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
         }
         let limit = rules::limit(index);
         let slot = limit_field!(limit, slot);
-        match charge(index as u64, keys.of_limit(limit), now.0) {
+        match charge_with_retries(index as u64, keys.of_limit(limit), now) {
             ADMITTED => {}
             DISPLACED => counters.displaced(),
             outcome => {
@@ -81,29 +107,32 @@ pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
                     counters.contended();
                 }
                 counters.dropped(slot);
-                give_back(counters, limits, index, keys, now);
-                return Reason::Limited;
+                give_back(limits & ((1 << index) - 1), source, port, source_port, now);
+                return 1;
             }
         }
         counters.admitted(slot, 1);
     }
-    Reason::Passed
+    0
 }
 
-/// Returns a packet's charges to the limits before `refused`.
-#[inline(always)]
-fn give_back(counters: Count, limits: u64, refused: usize, keys: Keys, now: Nanos) {
+/// Returns a packet's charges to the limits whose bit is set.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn give_back(limits: u64, source: u64, port: u64, source_port: u64, now: u64) -> u64 {
+    let Some(counters) = maps::counters() else {
+        return 0;
+    };
+    let keys = Keys::from_bits(source, port, source_port);
     for index in 0..LIMITS {
-        if index >= refused {
-            break;
-        }
         if limits & 1 << index == 0 {
             continue;
         }
         let limit = rules::limit(index);
-        refund(index as u64, keys.of_limit(limit), now.0);
+        refund(index as u64, keys.of_limit(limit), now);
         counters.admitted(limit_field!(limit, slot), -1);
     }
+    0
 }
 
 const ADMITTED: u64 = 0;
@@ -112,9 +141,22 @@ const DISPLACED: u64 = 1;
 const OVER: u64 = 2;
 const CONTENDED: u64 = 3;
 
+/// How many races in a row a packet may lose before it is refused. The kernel may not retry for ever.
+const ATTEMPTS: usize = 3;
+
+#[inline(always)]
+fn charge_with_retries(index: u64, key: u64, now: u64) -> u64 {
+    let mut outcome = CONTENDED;
+    for _ in 0..ATTEMPTS {
+        outcome = charge(index, key, now);
+        if outcome != CONTENDED {
+            break;
+        }
+    }
+    outcome
+}
+
 /// Charges one packet to the limit of this index.
-///
-/// A global function takes plain numbers, and the verifier looks at it once, whatever the number of limits.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn charge(index: u64, key: u64, now: u64) -> u64 {
