@@ -21,8 +21,7 @@ ebpf: ## Rebuild the committed eBPF object from its sources
 	@xdp/ebpf/build.sh
 
 fmt: ## Format all Rust code
-	@cargo fmt --all
-	@cargo fmt --manifest-path xdp/ebpf/Cargo.toml
+	@.ci/fmt
 
 lint: ## What the compiler and clippy have to say
 	@cargo clippy --workspace --all-targets
