@@ -1,9 +1,31 @@
 //! Floodwall's configuration file: YAML text becomes types that cannot be wrong.
+//!
+//! A [`Config`] has every value in range and every name resolved; whoever holds one need not check anything
+//! again. A file that is wrong gives [`Problems`]: all of them at once, each with its place, the path of its
+//! key, what was found and what is allowed. [`schema`] says the same to editors as JSON Schema, and
+//! [`Config::changes`] says what a reload would change.
+//!
+//! ```
+//! use floodwall_config::Config;
+//!
+//! let text = "
+//! listeners: { web: { address: 127.0.0.1:8080 } }
+//! limits: { per-client: { key: client, rate: 100/s } }
+//! routes: [{ name: all, limits: [per-clint], respond: { status: 200 } }]
+//! ";
+//! let problems = Config::from_text(text, "floodwall.yaml").unwrap_err();
+//! assert_eq!(
+//!     problems.to_string(),
+//!     "floodwall.yaml:4:32: routes[0].limits[0]: found `per-clint`, but no limit has this name, \
+//!      did you mean `per-client`?; allowed: per-client"
+//! );
+//! ```
 #![forbid(unsafe_code)]
 
 mod admin;
 mod clients;
 mod config;
+mod diff;
 mod header;
 mod key;
 mod limit;
@@ -29,6 +51,7 @@ mod yaml;
 pub use admin::Admin;
 pub use clients::Clients;
 pub use config::{Config, LimitIndex, UpstreamIndex};
+pub use diff::{Change, ChangeKind};
 pub use header::{Header, HeaderEdits, HeaderName};
 pub use key::KeyPart;
 pub use limit::{Absent, Allowance, BlockScope, Escalation, Excepted, Exception, Limit};

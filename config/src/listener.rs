@@ -1,5 +1,6 @@
 //! `listeners.NAME`: where clients come in, and what one connection may take.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -28,6 +29,16 @@ pub enum ListenAddress {
     /// An address and a port that is not 0.
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    /// Writes the address as the file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// How long a client may take; each is at least 1 ms.

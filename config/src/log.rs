@@ -1,5 +1,6 @@
 //! `log`: what is written where.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::read::{Cursor, Fields, choice, text};
@@ -21,6 +22,18 @@ pub enum AccessLog {
     Off,
     /// Appended to; relative paths are already joined to the file's folder.
     File(PathBuf),
+}
+
+impl fmt::Display for AccessLog {
+    /// Writes the target as the file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::Off => f.write_str("off"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// How severe a message is.
