@@ -9,6 +9,7 @@ use crate::Nanos;
 
 /// A source of the present on `CLOCK_MONOTONIC`.
 pub trait Clock: Send + Sync {
+    /// The present.
     fn now(&self) -> Nanos;
 }
 
@@ -17,10 +18,12 @@ pub trait Clock: Send + Sync {
 pub struct HandCrank(Arc<AtomicU64>);
 
 impl HandCrank {
+    /// A clock that shows `now`.
     pub fn at(now: Nanos) -> Self {
         Self(Arc::new(AtomicU64::new(now.0)))
     }
 
+    /// Moves the clock on.
     pub fn turn(&self, by: Nanos) {
         self.0.fetch_add(by.0, Ordering::SeqCst);
     }

@@ -66,10 +66,12 @@ impl Source {
         IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical()
     }
 
+    /// The address as two words, the first bits in the first.
     pub const fn words(self) -> [u64; 2] {
         [self.high, self.low]
     }
 
+    /// The source of two words that [`Source::words`] gave.
     pub const fn from_words([high, low]: [u64; 2]) -> Self {
         Self { high, low }
     }
@@ -78,6 +80,12 @@ impl Source {
 impl core::fmt::Debug for Source {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}", self.address())
+    }
+}
+
+impl From<[u8; 4]> for Source {
+    fn from(octets: [u8; 4]) -> Self {
+        Self::from(Ipv4Addr::from(octets))
     }
 }
 
@@ -108,7 +116,9 @@ const fn mask64(prefix: u32) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Prefixes {
+    /// Bits of an IPv4 address, 0 to 32.
     pub v4: u8,
+    /// Bits of an IPv6 address, 0 to 128.
     pub v6: u8,
 }
 
@@ -125,16 +135,19 @@ impl Default for Prefixes {
 pub struct KeyHash(u64);
 
 impl KeyHash {
+    /// The key of a limit that counts by source.
     #[inline(always)]
     pub fn of_source(secret: Secret, source: Source) -> Self {
         Self(secret.hash_words([source.high, source.low]))
     }
 
+    /// The key of a limit that counts by destination port.
     #[inline(always)]
     pub fn of_port(secret: Secret, port: u16) -> Self {
         Self(secret.hash_words([u64::from(port)]))
     }
 
+    /// The key of a limit that counts by both.
     #[inline(always)]
     pub fn of_source_and_port(secret: Secret, source: Source, port: u16) -> Self {
         Self(secret.hash_words([source.high, source.low, u64::from(port)]))
@@ -146,17 +159,22 @@ impl KeyHash {
         Self(secret.hash_words([]))
     }
 
+    /// The key of anything else: a header's value, several parts together.
     pub fn of_bytes(secret: Secret, bytes: &[u8]) -> Self {
         Self(secret.hash_bytes(bytes))
     }
 
     /// The hash as a number, which is how the kernel's program hands it from one function to another.
+    /// The id as the kernel's rules carry it.
     #[inline(always)]
+    /// The id as the kernel's rules carry it.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
+    /// The id of what [`LimitId::bits`] gave.
     #[inline(always)]
+    /// The id of what [`LimitId::bits`] gave.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -179,10 +197,12 @@ impl LimitId {
     /// the source's hash points, without a further step in the kernel.
     pub const BLOCK: Self = Self(0);
 
+    /// The id as the kernel's rules carry it.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
+    /// The id of what [`LimitId::bits`] gave.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -213,6 +233,7 @@ pub struct FlowId {
 const NEIGHBOURS: u64 = 63;
 
 impl FlowId {
+    /// Where the state of `key` under `limit` lives.
     #[inline(always)]
     pub const fn new(key: KeyHash, limit: LimitId) -> Self {
         Self {

@@ -10,14 +10,19 @@ use core::fmt;
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    /// The start of the clock; no time at all.
     pub const ZERO: Self = Self(0);
+    /// The end of time, for ever.
     pub const MAX: Self = Self(u64::MAX);
+    /// One second.
     pub const SECOND: Self = Self(1_000_000_000);
 
+    /// A span of milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
+    /// A span of seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1_000_000_000))
     }
@@ -27,6 +32,7 @@ impl Nanos {
         self.0.div_ceil(1_000_000_000)
     }
 
+    /// This point or span, `span` later.
     #[must_use]
     pub const fn plus(self, span: Self) -> Self {
         Self(self.0.saturating_add(span.0))

@@ -54,7 +54,9 @@ pub trait Cells {
     /// How many lost races one decision survives.
     const ATTEMPTS: usize;
 
+    /// The fingerprint word of a cell.
     fn fingerprint(&self, way: usize) -> u64;
+    /// The time word of a cell.
     fn time(&self, way: usize) -> u64;
     /// Replaces the fingerprint if it is `from`, and tells whether it was.
     fn swap_fingerprint(&self, way: usize, from: u64, to: u64) -> bool;
@@ -246,7 +248,9 @@ pub fn clear<C: Cells>(cells: &C, fingerprint: u64) -> bool {
 /// What blocks a source right now: the kernel's first question of every packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
+    /// What it sends to the listeners' ports is dropped.
     pub listeners: bool,
+    /// All that it sends is dropped.
     pub host: bool,
 }
 

@@ -8,7 +8,9 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Secret {
+    /// The first half of the key.
     pub k0: u64,
+    /// The second half of the key.
     pub k1: u64,
 }
 

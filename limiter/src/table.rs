@@ -94,6 +94,7 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
         }
     }
 
+    /// The secret that keys of this table are hashed with.
     pub fn secret(&self) -> Secret {
         self.secret
     }

@@ -7,7 +7,9 @@ use crate::Nanos;
 /// A small number that is forgotten at `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
+    /// When it is forgotten, rounded up to the grain when it is stored.
     pub until: Nanos,
+    /// How many, up to [`Tally::MOST`].
     pub count: u16,
 }
 
