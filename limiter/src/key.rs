@@ -165,14 +165,11 @@ impl KeyHash {
     }
 
     /// The hash as a number, which is how the kernel's program hands it from one function to another.
-    /// The id as the kernel's rules carry it.
-    /// The hash as the kernel's program carries it between two lookups.
     #[inline(always)]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// The id of what [`LimitId::bits`] gave.
     /// The key of what [`KeyHash::bits`] gave.
     #[inline(always)]
     pub const fn from_bits(bits: u64) -> Self {
