@@ -1,5 +1,7 @@
 //! Rates as the file writes them, beside what the limiter counts with.
 
+use std::fmt;
+
 use floodwall_limiter::{Nanos, Quota};
 
 use crate::read::{self, Cursor, Fields, count};
@@ -19,6 +21,13 @@ pub struct Rate {
     pub burst: u64,
     /// The same for the limiter.
     pub quota: Quota,
+}
+
+impl fmt::Display for Rate {
+    /// Writes the rate as the file has it, and the burst: `50/s burst 100`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} burst {}", self.text, self.burst)
+    }
 }
 
 /// The keys of a section that has a rate.

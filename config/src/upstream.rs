@@ -1,6 +1,7 @@
 //! `upstreams.NAME`: the servers behind the door.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
@@ -30,6 +31,15 @@ pub struct Server {
     pub address: SocketAddr,
     /// How many turns it gets beside the others, 1 to 1000.
     pub weight: NonZeroU32,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.weight {
+            NonZeroU32::MIN => write!(f, "{}", self.address),
+            weight => write!(f, "{} (weight {weight})", self.address),
+        }
+    }
 }
 
 /// How a server is chosen.

@@ -1,0 +1,96 @@
+//! Comparing two values, and saying how they differ.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::{Change, ChangeKind};
+use crate::{Limit, Listener, Route, Upstream};
+
+/// The differences found so far.
+#[derive(Default)]
+pub(super) struct Changes(pub(super) Vec<Change>);
+
+impl Changes {
+    pub(super) fn push(&mut self, path: impl Into<String>, kind: ChangeKind) {
+        self.0.push(Change {
+            path: path.into(),
+            kind,
+        });
+    }
+
+    /// Compares values that `show` makes short enough to be read in a line.
+    pub(super) fn value<T: PartialEq>(
+        &mut self,
+        path: &str,
+        old: &T,
+        new: &T,
+        show: impl Fn(&T) -> String,
+    ) {
+        if old != new {
+            self.push(
+                path,
+                ChangeKind::Changed {
+                    old: show(old),
+                    new: show(new),
+                },
+            );
+        }
+    }
+
+    /// Compares values that are better read in the file.
+    pub(super) fn edited<T: PartialEq>(&mut self, path: &str, old: &T, new: &T) {
+        if old != new {
+            self.push(path, ChangeKind::Edited);
+        }
+    }
+
+    /// Compares things by their names, whatever their order; `compare` those that are in both.
+    pub(super) fn by_name<T: Named>(
+        &mut self,
+        path: &str,
+        old: &[T],
+        new: &[T],
+        compare: impl Fn(&mut Self, &str, &T, &T),
+    ) {
+        let mut gone: HashMap<&str, &T> = old.iter().map(|item| (item.name(), item)).collect();
+        for item in new {
+            let path = format!("{path}.{}", item.name());
+            match gone.remove(item.name()) {
+                Some(before) => compare(self, &path, before, item),
+                None => self.push(path, ChangeKind::Added),
+            }
+        }
+        for item in old.iter().filter(|item| gone.contains_key(item.name())) {
+            self.push(format!("{path}.{}", item.name()), ChangeKind::Removed);
+        }
+    }
+}
+
+/// Things that the operator names.
+pub(super) trait Named {
+    fn name(&self) -> &str;
+}
+
+macro_rules! named {
+    ($($type:ty),*) => {$(
+        impl Named for $type {
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    )*};
+}
+named!(Listener, Upstream, Limit, Route);
+
+/// A word of the file: its variant's name in lower case.
+pub(super) fn word<T: fmt::Debug>(value: &T) -> String {
+    format!("{value:?}").to_lowercase()
+}
+
+/// A value that may be absent, or what its absence means.
+pub(super) fn or_else<T>(
+    absent: &'static str,
+    show: impl Fn(&T) -> String,
+) -> impl Fn(&Option<T>) -> String {
+    move |value| value.as_ref().map_or(absent.into(), &show)
+}
