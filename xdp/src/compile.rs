@@ -1,6 +1,6 @@
 //! From rules to what the program reads: masks, a port table, and read-only data.
 
-use floodwall_limiter::{LimitId, LimitKind, Secret};
+use floodwall_limiter::{KeyHash, LimitId, LimitKind, Secret};
 use floodwall_xdp_abi::{
     self as abi,
     maps::{LIMITS, LISTENER, PORT_COUNT},
@@ -55,6 +55,7 @@ pub(crate) fn compile(rules: &Rules, table: Table, limits: &[(LimitId, u32)]) ->
         generation: rules.generation,
         flags: flags(rules, &lists),
         prefixes: rules.prefixes,
+        none: KeyHash::of_nothing(table.secret),
         ..abi::Rules::EMPTY
     };
     for (limit, (id, slot)) in rules.limits.iter().zip(limits) {

@@ -1,7 +1,7 @@
 //! The rules of one generation, as the program reads them: frozen read-only data, so that the verifier
 //! knows every value and drops what the configuration does not use.
 
-use floodwall_limiter::{Prefixes, Quota, Secret};
+use floodwall_limiter::{KeyHash, Prefixes, Quota, Secret};
 
 use crate::maps::LIMITS;
 
@@ -27,10 +27,12 @@ pub struct Rules {
     /// How many leading bits of an IPv4 and of an IPv6 address make a source.
     pub prefixes: Prefixes,
     pub reserved: [u8; 6],
+    /// The hash of [`KEY_NONE`], which is the same for every packet.
+    pub none: KeyHash,
     pub limits: [Limit; LIMITS],
 }
 
-const _: () = assert!(size_of::<Rules>() == 96 + LIMITS * size_of::<Limit>());
+const _: () = assert!(size_of::<Rules>() == 104 + LIMITS * size_of::<Limit>());
 
 /// One packet limit.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,7 @@ impl Rules {
         count: 0,
         prefixes: Prefixes { v4: 32, v6: 64 },
         reserved: [0; 6],
+        none: KeyHash::from_bits(0),
         limits: [Limit::NONE; LIMITS],
     };
 }

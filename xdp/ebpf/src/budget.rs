@@ -28,7 +28,7 @@ impl Keys {
     #[inline(always)]
     pub(crate) fn of(source: Source, source_key: KeyHash, port: Port) -> Self {
         let secret = rule!(secret);
-        let none = KeyHash::of_nothing(secret);
+        let none = rule!(none);
         let port = port.number();
         Self {
             none,
@@ -61,7 +61,7 @@ impl Keys {
     #[inline(always)]
     fn from_bits(source: u64, port: u64, source_port: u64) -> Self {
         Self {
-            none: KeyHash::of_nothing(rule!(secret)),
+            none: rule!(none),
             source: KeyHash::from_bits(source),
             port: KeyHash::from_bits(port),
             source_port: KeyHash::from_bits(source_port),

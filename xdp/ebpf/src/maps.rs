@@ -4,7 +4,7 @@ use core::ptr;
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
-    helpers::bpf_ktime_get_ns,
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::map,
     maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
@@ -12,7 +12,7 @@ use floodwall_limiter::{FlowId, Nanos, block};
 use floodwall_xdp_abi::{
     Address, Port, Reason,
     maps::{BLOCK_RECORDS, Control, Counters, LimitCount, PASS, PORT_COUNT, SLOTS},
-    rules::{LISTED_V4, LISTED_V6},
+    rules::{INJECTED_CLOCK, LISTED_V4, LISTED_V6},
 };
 
 use crate::{
@@ -69,20 +69,36 @@ pub(crate) fn listed(source: Address) -> Option<bool> {
     action.map(|action| *action == PASS)
 }
 
-/// The present, and until when the program may drop anything.
+/// The present, to the nanosecond: for budgets.
 #[inline(always)]
 pub(crate) fn clock() -> Moment {
+    // SAFETY: this helper has no conditions.
+    moment(|| unsafe { bpf_ktime_get_ns() })
+}
+
+/// The present as of the last timer tick, some milliseconds ago at most, for half the time it takes to
+/// ask: for blocks and the lease, which are never shorter.
+///
+/// # Minimum kernel version
+/// 5.11.
+#[inline(always)]
+pub(crate) fn coarse_clock() -> Moment {
+    // SAFETY: this helper has no conditions.
+    moment(|| unsafe { bpf_ktime_get_coarse_ns() })
+}
+
+#[inline(always)]
+fn moment(clock: impl Fn() -> u64) -> Moment {
     let control = CONTROL.get_ptr(0);
     let read = |field: fn(*const Control) -> *const u64| {
         // SAFETY: the field of a map value is there and aligned; the process may change it at any time.
         control.map_or(0, |control| unsafe { ptr::read_volatile(field(control)) })
     };
-    let now = if rules::clock_is_injected() {
+    let now = if rules::on(INJECTED_CLOCK) {
         // SAFETY: takes the field's address only.
         read(|control| unsafe { &raw const (*control).clock })
     } else {
-        // SAFETY: this helper has no conditions.
-        unsafe { bpf_ktime_get_ns() }
+        clock()
     };
     // SAFETY: takes the field's address only.
     let lease_until = read(|control| unsafe { &raw const (*control).lease_until });

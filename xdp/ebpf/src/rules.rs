@@ -2,10 +2,7 @@
 
 use core::ptr;
 
-use floodwall_xdp_abi::{
-    Rules,
-    rules::{INJECTED_CLOCK, Limit},
-};
+use floodwall_xdp_abi::{Rules, rules::Limit};
 
 #[unsafe(no_mangle)]
 static RULES: Rules = Rules::EMPTY;
@@ -28,11 +25,6 @@ pub(crate) fn rules() -> &'static Rules {
 #[inline(always)]
 pub(crate) fn on(flag: u32) -> bool {
     rule!(flags) & flag != 0
-}
-
-#[inline(always)]
-pub(crate) fn clock_is_injected() -> bool {
-    on(INJECTED_CLOCK)
 }
 
 /// Which limits, by bit, take a packet of this protocol.

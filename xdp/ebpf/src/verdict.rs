@@ -7,8 +7,7 @@ use floodwall_xdp_abi::{Address, Datagram, Port, Reason, maps::LISTENER, rules::
 use crate::{
     budget::{self, Keys},
     facts::Facts,
-    maps::{self, Moment},
-    record,
+    maps, record,
     rules::{self, rule},
 };
 
@@ -27,7 +26,7 @@ extern "C" fn verdict(ctx: *mut xdp_md, high: u64, low: u64, rest: u64) -> u32 {
     crate::end(of(ctx, Facts { high, low, rest }.datagram()))
 }
 
-/// The clock is read once at most, and only when something depends on it.
+/// A clock is read only when something depends on it.
 #[inline(always)]
 fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
     match maps::listed(datagram.source) {
@@ -37,14 +36,14 @@ fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
     }
     let source = source(datagram.source);
     let key = KeyHash::of_source(rule!(secret), source);
-    let limits = limits(&datagram);
-    let moment = (limits != 0).then(maps::clock);
-    if let Some(reason) = block(ctx, key, datagram.port, moment) {
+    if let Some(reason) = block(ctx, key, datagram.port) {
         return reason;
     }
-    let Some(moment) = moment else {
+    let limits = limits(&datagram);
+    if limits == 0 {
         return Reason::Passed;
-    };
+    }
+    let moment = maps::clock();
     if !moment.leased {
         return Reason::LeaseExpired;
     }
@@ -55,7 +54,7 @@ fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
 /// What a reason to drop comes to: nothing when the process has been gone for too long.
 #[inline(always)]
 pub(crate) fn leased(reason: Reason) -> Reason {
-    if maps::clock().leased {
+    if maps::coarse_clock().leased {
         reason
     } else {
         Reason::LeaseExpired
@@ -92,30 +91,19 @@ fn limits(datagram: &Datagram) -> u64 {
 
 /// The reason to drop a packet of a blocked source, or to pass it although it is blocked.
 #[inline(always)]
-fn block(ctx: *mut xdp_md, key: KeyHash, port: Port, moment: Option<Moment>) -> Option<Reason> {
+fn block(ctx: *mut xdp_md, key: KeyHash, port: Port) -> Option<Reason> {
     let flow = FlowId::block(key, Scope::Listeners);
     let cells = maps::set(flow)?;
-    // At time zero every block there ever was is in force, so that the clock is read for those alone.
-    let mut blocked = set::blocked(
-        &cells,
-        flow,
-        moment.map_or(Nanos::ZERO, |moment| moment.now),
-    );
-    if !blocked.host && !blocked.listeners {
+    // At time zero every block that left a cell is in force: the clock is read for those alone.
+    let ever = set::blocked(&cells, flow, Nanos::ZERO);
+    if !ever.host && !ever.listeners {
         return None;
     }
-    let moment = match moment {
-        Some(moment) => moment,
-        None => {
-            let moment = maps::clock();
-            blocked = set::blocked(&cells, flow, moment.now);
-            moment
-        }
-    };
-    let at_listener = || port.is_some() && maps::port(port) & LISTENER != 0;
+    let moment = maps::coarse_clock();
+    let blocked = set::blocked(&cells, flow, moment.now);
     let (scope, reason) = if blocked.host {
         (Scope::Host, Reason::BlockedHost)
-    } else if blocked.listeners && at_listener() {
+    } else if blocked.listeners && port.is_some() && maps::port(port) & LISTENER != 0 {
         (Scope::Listeners, Reason::Blocked)
     } else {
         return None;
