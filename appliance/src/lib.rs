@@ -1,1 +1,49 @@
+//! Floodwall's service: the reverse proxy, and the hands that hold limiter, pre-filter and configuration
+//! together.
+//!
+//! A [`config`](floodwall_config) file is compiled into a [`generation`]; the [`host`] runs one generation at a
+//! time and keeps what outlives it. Requests come in through [`server`] and [`proxy`], operators through
+//! [`control`] and [`admin`].
 
+// From the file to both layers.
+pub mod boot;
+pub mod generation;
+pub mod host;
+pub mod prefilter;
+pub mod reload;
+pub mod run;
+
+// The way of a request.
+pub mod access_log;
+pub mod admission;
+pub mod blocks;
+pub mod client;
+pub mod early;
+pub mod key;
+pub mod limit;
+pub mod networks;
+pub mod proxy;
+pub mod refusal;
+pub mod request;
+pub mod route;
+pub mod server;
+pub mod strict;
+pub mod upstream;
+
+// What operators see and do.
+pub mod admin;
+pub mod cli;
+pub mod control;
+pub mod explain;
+pub mod lease;
+pub mod log;
+pub mod metrics;
+pub mod service;
+pub mod signals;
+pub mod status;
+pub mod systemd;
+
+// What lies under all of it.
+pub mod clock;
+pub mod memory;
+pub mod stats;

@@ -1,0 +1,176 @@
+//! From a file to a front door that serves, and to its end.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use floodwall_config::{self as config, Config, Problems};
+use tokio::runtime::Runtime;
+
+use crate::{
+    access_log::AccessLog,
+    admin::{self, Pages},
+    control::{ClaimError, Door},
+    generation::Generation,
+    host::Host,
+    lease::Lease,
+    log::Log,
+    prefilter,
+    reload::Reloader,
+    server::{self, BindError},
+    service::Service,
+    stats::Stats,
+    systemd::Manager,
+};
+
+/// A front door that serves. Its owner ends it with [`Floodwall::stop`].
+#[derive(Debug)]
+pub struct Floodwall {
+    pub service: Arc<Service>,
+    running: server::Running,
+    operators: Runtime,
+    lease: Lease,
+}
+
+/// Why there is no front door.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// Everything that is wrong with the file.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
+    #[error(transparent)]
+    Control(#[from] ClaimError),
+    #[error(transparent)]
+    Listener(#[from] BindError),
+    #[error("admin.address: cannot listen on {address}: {cause}")]
+    Admin {
+        address: SocketAddr,
+        cause: io::Error,
+    },
+    #[error("log.access: cannot append to {}: {cause}", .target.display())]
+    AccessLog { target: PathBuf, cause: io::Error },
+    #[error("prefilter.required: {0}")]
+    Prefilter(#[from] prefilter::Error),
+    #[error("the system refuses a thread or a descriptor: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Floodwall {
+    /// Starts everything that the file describes, and returns once every listener accepts.
+    ///
+    /// What needs no privilege and leaves no trace comes first, so that a start that fails has not touched
+    /// the kernel's filter, which may still be at work for a predecessor.
+    ///
+    /// # Errors
+    /// [`BootError`]; nothing runs then.
+    pub fn boot(file: &Path, manager: Arc<Manager>) -> Result<Self, BootError> {
+        // In full, so that a reload finds it wherever the process is, and `status` says which one it is.
+        let file = &std::path::absolute(file)?;
+        let text = Config::text_at(file)?;
+        let config = Config::from_text(&text, file)?;
+        let log = Log::start(config.log.level);
+        let door = Door::claim(&config.admin.socket)?;
+        let bound = server::bind(&config)?;
+        let admin = config.admin.address.map(bind_admin).transpose()?;
+        let access_log = open_access_log(&config.log.access)?;
+        let operators = operators()?;
+
+        let host = Arc::new(open_host(file, config, access_log)?);
+        let lease = Lease::renewing(Arc::clone(&host))?;
+        let running = server::serve(&host, &bound)?;
+        let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
+        let service = Arc::new(Service { host, reloader });
+        attend(&operators, door, admin, &service);
+        Ok(Self {
+            service,
+            running,
+            operators,
+            lease,
+        })
+    }
+
+    /// Whether every thread that serves still does.
+    pub fn alive(&self) -> bool {
+        self.running.alive()
+    }
+
+    /// Ends it: accepts nobody any more, lets requests finish for as long as `server.drain` says, or until
+    /// `hurry` is true, and leaves the kernel's filter with what remains of its lease.
+    pub fn stop(self, hurry: impl FnMut() -> bool) {
+        let host = &self.service.host;
+        let drain = host.generation().config.server.drain;
+        if !self.running.drain(drain.into(), hurry) {
+            tracing::warn!(
+                requests = host.stats.requests.in_flight.get(),
+                "stopping in the middle of requests"
+            );
+        }
+        self.running.stop();
+        self.lease.leave();
+        self.operators.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+fn open_host(file: &Path, config: Config, access_log: AccessLog) -> Result<Host, BootError> {
+    let opened = prefilter::open(&config)?;
+    let stats = Stats::default();
+    let first = Generation::compile(1, file.to_owned(), config, opened.table.secret(), &stats);
+    Ok(Host::new(
+        opened.table,
+        opened.book,
+        opened.kernel,
+        stats,
+        access_log,
+        first,
+    ))
+}
+
+fn bind_admin(address: SocketAddr) -> Result<TcpListener, BootError> {
+    TcpListener::bind(address).map_err(|cause| BootError::Admin { address, cause })
+}
+
+fn open_access_log(target: &config::AccessLog) -> Result<AccessLog, BootError> {
+    AccessLog::open(target).map_err(|cause| match target {
+        config::AccessLog::File(path) => BootError::AccessLog {
+            target: path.clone(),
+            cause,
+        },
+        config::AccessLog::Stdout | config::AccessLog::Stderr | config::AccessLog::Off => {
+            BootError::System(cause)
+        }
+    })
+}
+
+/// The operators' own thread: a flood that keeps all others busy leaves it alone.
+fn operators() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        // Answers that wait for something, a reload above all.
+        .max_blocking_threads(8)
+        .thread_name("operator")
+        .enable_all()
+        .build()
+}
+
+fn attend(operators: &Runtime, door: Door, admin: Option<TcpListener>, service: &Arc<Service>) {
+    let answering = Arc::clone(service);
+    operators.spawn(async move {
+        let served = door.serve(move |request| answering.answer(request)).await;
+        report("the control socket", served);
+    });
+    if let Some(listener) = admin {
+        let pages = Arc::new(Pages::new(Arc::clone(service)));
+        operators
+            .spawn(async move { report("the admin address", admin::serve(listener, pages).await) });
+    }
+}
+
+fn report(what: &str, served: io::Result<()>) {
+    if let Err(error) = served {
+        tracing::error!(%error, "{what} is not served");
+    }
+}

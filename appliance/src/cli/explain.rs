@@ -1,0 +1,143 @@
+//! `floodwall explain`
+
+use std::{io::Write, net::IpAddr};
+
+use clap::Args;
+
+use super::{
+    Failure, print_json,
+    table::{Table, span},
+    target::{Target, unexpected},
+};
+use crate::{
+    admission::{Preview, Would},
+    control::protocol::{Reply, Request},
+    explain::{Explanation, Outcome, Question},
+};
+
+/// Show which route, limits and upstream a request would meet, charging nothing
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    target: Target,
+    /// The address the request comes from; this host itself unless named
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<IpAddr>,
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// A header of the request; may be given more than once
+    #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+    #[arg(help = "A path with its query, or http://HOST/PATH")]
+    url: String,
+}
+
+impl Explain {
+    pub(super) fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let question = Question {
+            url: self.url.clone(),
+            method: self.method.clone(),
+            client: self.client,
+            headers: self.headers.clone(),
+        };
+        match self.target.ask(&Request::Explain(question))? {
+            Reply::Explanation(explanation) if self.json => print_json(out, &explanation),
+            Reply::Explanation(explanation) => print(out, &explanation),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("allowed: NAME:VALUE".to_owned()),
+    }
+}
+
+fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure> {
+    let Explanation {
+        generation,
+        method,
+        host,
+        path,
+        peer,
+        client,
+        counted_as,
+        ..
+    } = explanation;
+    let host = if host.is_empty() {
+        String::new()
+    } else {
+        format!(" at {host}")
+    };
+    writeln!(out, "request     {method} {path}{host}")?;
+    let through = if peer == client {
+        String::new()
+    } else {
+        format!(", through {peer}")
+    };
+    let counted = if *counted_as == client.to_string() {
+        String::new()
+    } else {
+        format!(", counted as {counted_as}")
+    };
+    writeln!(out, "client      {client}{through}{counted}")?;
+    writeln!(out, "generation  {generation}")?;
+    writeln!(
+        out,
+        "route       {}",
+        explanation.route.as_deref().unwrap_or("none matches")
+    )?;
+    writeln!(out, "outcome     {}", outcome(explanation))?;
+    if !explanation.limits.is_empty() {
+        writeln!(out)?;
+        limits(&explanation.limits).write(out)?;
+    }
+    Ok(())
+}
+
+fn outcome(explanation: &Explanation) -> String {
+    match &explanation.action {
+        Outcome::Nothing => format!("nothing: {} is blocked", explanation.peer),
+        Outcome::Respond { status } => format!("answered here with {status}"),
+        Outcome::Upstream { name, servers } => {
+            format!("goes to upstream {name}: {}", servers.join(", "))
+        }
+    }
+}
+
+fn limits(previews: &[Preview]) -> Table<5> {
+    let mut table = Table::new(["LIMIT", "WOULD", "LEFT>", "RATE", "KEY"]);
+    for preview in previews {
+        let left = match (preview.remaining, preview.burst) {
+            (Some(remaining), Some(burst)) => format!("{remaining}/{burst}"),
+            _ => String::new(),
+        };
+        table.row([
+            preview.limit.clone(),
+            would(preview),
+            left,
+            preview.rate.clone().unwrap_or_default(),
+            preview.key.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn would(preview: &Preview) -> String {
+    let later = preview
+        .retry_after_seconds
+        .map_or_else(|| "never".to_owned(), |after| format!("in {}", span(after)));
+    match preview.would {
+        Would::Admit => "admit".to_owned(),
+        Would::Refuse => format!("refuse, again {later}"),
+        Would::Shadow => format!("only count (shadow), room {later}"),
+        Would::Skip => "not count it".to_owned(),
+    }
+}

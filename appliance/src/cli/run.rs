@@ -1,0 +1,25 @@
+//! `floodwall run`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, target::DEFAULT_FILE};
+use crate::run::{self, BootError};
+
+/// Serve until SIGTERM; SIGHUP reloads the file
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        run::run(&self.config).map_err(|error| match error {
+            BootError::Configuration(_) => Failure::Wrong(error.to_string()),
+            _ => Failure::Failed(format!("floodwall does not start: {error}")),
+        })
+    }
+}

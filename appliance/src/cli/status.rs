@@ -1,0 +1,293 @@
+//! `floodwall status`
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::{
+    Failure, print_json,
+    table::{Table, bytes, span},
+    target::{Target, unexpected},
+};
+use crate::{
+    control::protocol::{Reply, Request},
+    prefilter::{Interface, KernelStatus},
+    reload::LastReload,
+    status as document,
+};
+
+/// Show what the running service does: both layers, listeners, upstreams, limits, pre-filter
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    target: Target,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
+        match self.target.ask(&Request::Status)? {
+            Reply::Status(status) if self.json => print_json(out, &status),
+            Reply::Status(status) => Ok(print(out, &status)?),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
+    summary(out, status)?;
+    section(out, &listeners(status))?;
+    section(out, &upstreams(status))?;
+    section(out, &limits(status))?;
+    section(out, &packet_limits(&status.prefilter))?;
+    section(out, &packets(&status.prefilter))
+}
+
+fn section<const N: usize>(out: &mut impl Write, table: &Table<N>) -> io::Result<()> {
+    if !table.is_empty() {
+        writeln!(out)?;
+    }
+    table.write(out)
+}
+
+fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
+    let document::Status {
+        version,
+        pid,
+        since,
+        uptime_seconds,
+        generation,
+        ..
+    } = status;
+    writeln!(
+        out,
+        "floodwall    {version}, pid {pid}, up {} since {since}",
+        span(*uptime_seconds)
+    )?;
+    writeln!(out, "file         {}", generation.file.display())?;
+    writeln!(out, "generation   {}", layers(generation))?;
+    last_reload(out, status.last_reload.as_ref())?;
+    prefilter(out, &status.prefilter)?;
+    let table = &status.table;
+    let memory = if table.shared_with_kernel {
+        "shared with the kernel"
+    } else {
+        "its own memory"
+    };
+    writeln!(
+        out,
+        "flow table   {} cells, {}, {memory}",
+        table.cells,
+        bytes(table.bytes)
+    )?;
+    writeln!(
+        out,
+        "             {} displaced, {} contended",
+        table.displaced, table.contended
+    )?;
+    let document::ConnectionCounts {
+        open,
+        accepted,
+        refused_blocked,
+        refused_full,
+    } = &status.connections;
+    writeln!(
+        out,
+        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many"
+    )?;
+    let requests = &status.requests;
+    writeln!(
+        out,
+        "requests     {} in flight; refused {} malformed, {} without a route",
+        requests.in_flight, requests.malformed, requests.unrouted
+    )?;
+    writeln!(
+        out,
+        "             finished {}",
+        finished(&requests.finished)
+    )?;
+    writeln!(out, "blocks       {}", status.blocks)
+}
+
+fn layers(generation: &document::GenerationStatus) -> String {
+    match generation.kernel {
+        Some(kernel) => format!(
+            "{} in the proxy, {kernel} in the pre-filter",
+            generation.proxy
+        ),
+        None => format!("{} in the proxy, the pre-filter is off", generation.proxy),
+    }
+}
+
+fn last_reload(out: &mut impl Write, last: Option<&LastReload>) -> io::Result<()> {
+    match last {
+        None => writeln!(out, "last reload  none since the start"),
+        Some(last) if last.ok => writeln!(
+            out,
+            "last reload  {}, taken, changes: {}",
+            last.at,
+            last.changes.len()
+        ),
+        Some(last) => {
+            writeln!(
+                out,
+                "last reload  {}, REFUSED, nothing has changed:",
+                last.at
+            )?;
+            last.problems
+                .iter()
+                .try_for_each(|problem| writeln!(out, "             {problem}"))
+        }
+    }
+}
+
+fn finished(classes: &[document::ClassCount]) -> String {
+    let classes: Vec<String> = classes
+        .iter()
+        .filter(|class| class.count > 0)
+        .map(|class| format!("{} {}", class.count, class.class))
+        .collect();
+    if classes.is_empty() {
+        "none".to_owned()
+    } else {
+        classes.join(", ")
+    }
+}
+
+fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
+    if !kernel.on {
+        return writeln!(
+            out,
+            "pre-filter   off: {}",
+            kernel.why.as_deref().unwrap_or("nobody knows why")
+        );
+    }
+    let mut heading = "pre-filter ";
+    for Interface {
+        name,
+        mode,
+        fallback,
+        adopted,
+    } in &kernel.interfaces
+    {
+        let adopted = if *adopted {
+            ", adopted from an earlier process"
+        } else {
+            ""
+        };
+        writeln!(out, "{heading}  {mode} on {name}{adopted}")?;
+        if let Some(why) = fallback {
+            writeln!(out, "             not native: {why}")?;
+        }
+        heading = "           ";
+    }
+    if let Some(why) = &kernel.why {
+        writeln!(out, "             {why}")?;
+    }
+    writeln!(
+        out,
+        "             {} displaced, {} contended",
+        kernel.displaced, kernel.contended
+    )
+}
+
+fn packets(kernel: &KernelStatus) -> Table<3> {
+    let mut table = Table::new(["PACKETS", "", "COUNT>"]);
+    for reason in kernel.packets.iter().filter(|reason| reason.packets > 0) {
+        let verdict = if reason.dropped { "dropped" } else { "passed" };
+        table.row([
+            reason.reason.clone(),
+            verdict.to_owned(),
+            reason.packets.to_string(),
+        ]);
+    }
+    table
+}
+
+fn packet_limits(kernel: &KernelStatus) -> Table<3> {
+    let mut table = Table::new(["PACKET LIMIT", "ADMITTED>", "DROPPED>"]);
+    for limit in &kernel.limits {
+        table.row([
+            limit.name.clone(),
+            limit.admitted.to_string(),
+            limit.dropped.to_string(),
+        ]);
+    }
+    table
+}
+
+fn listeners(status: &document::Status) -> Table<3> {
+    let mut table = Table::new(["LISTENER", "ADDRESS", "OPEN>"]);
+    for listener in &status.listeners {
+        table.row([
+            listener.name.clone(),
+            listener.address.clone(),
+            listener.connections_open.to_string(),
+        ]);
+    }
+    table
+}
+
+fn upstreams(status: &document::Status) -> Table<6> {
+    let mut table = Table::new([
+        "UPSTREAM",
+        "REQUESTS>",
+        "UNREACHABLE>",
+        "RETRIES>",
+        "ERRORS>",
+        "SERVERS",
+    ]);
+    for upstream in &status.upstreams {
+        let servers: Vec<String> = upstream
+            .servers
+            .iter()
+            .map(|server| {
+                if server.weight == 1 {
+                    server.address.clone()
+                } else {
+                    format!("{} x{}", server.address, server.weight)
+                }
+            })
+            .collect();
+        table.row([
+            upstream.name.clone(),
+            upstream.requests.to_string(),
+            upstream.connect_failures.to_string(),
+            upstream.retries.to_string(),
+            upstream.errors.to_string(),
+            servers.join(", "),
+        ]);
+    }
+    table
+}
+
+fn limits(status: &document::Status) -> Table<7> {
+    let mut table = Table::new([
+        "LIMIT",
+        "RATE>",
+        "BURST>",
+        "ADMITTED>",
+        "REFUSED>",
+        "BLOCKS>",
+        "KEY",
+    ]);
+    for limit in &status.limits {
+        let (refused, key) = (limit.refused + limit.shadowed, limit.key.join(", "));
+        table.row([
+            limit.name.clone(),
+            limit.rate.clone(),
+            limit.burst.to_string(),
+            limit.admitted.to_string(),
+            refused.to_string(),
+            limit.blocks.to_string(),
+            if limit.shadow {
+                format!("{key} (shadow: refuses nobody)")
+            } else {
+                key
+            },
+        ]);
+    }
+    table
+}

@@ -1,0 +1,141 @@
+//! The other end of the control socket: how the command line asks.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::protocol::{DecodeError, MAX_REPLY, Reply, Request, decode, encode};
+
+/// How long one answer may take. A reload of 10,000 rules takes a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(
+        "nothing answers on {}: is floodwall running, and started with this file? (name its file with -c, or \
+         its socket with --socket)",
+        .0.display()
+    )]
+    NotRunning(PathBuf),
+    #[error("{} may only be opened by {owner}: ask as that user, or join the group", .socket.display())]
+    Forbidden { socket: PathBuf, owner: String },
+    #[error("cannot talk to {}: {cause}", .socket.display())]
+    Broken { socket: PathBuf, cause: io::Error },
+    #[error("{} answered after {PATIENCE:?} with nothing: see the service's log", .0.display())]
+    Silent(PathBuf),
+    #[error("what listens on {} {cause}", .socket.display())]
+    Strange { socket: PathBuf, cause: DecodeError },
+}
+
+/// Asks one question and waits for the answer.
+///
+/// # Errors
+/// [`AskError`] when nobody answers, or nobody that speaks this protocol.
+pub fn ask(socket: &Path, request: &Request) -> Result<Reply, AskError> {
+    let stream = UnixStream::connect(socket).map_err(|cause| no_connection(socket, cause))?;
+    let line = exchange(stream, request).map_err(|cause| no_answer(socket, cause))?;
+    decode(&line).map_err(|cause| AskError::Strange {
+        socket: socket.to_owned(),
+        cause,
+    })
+}
+
+fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(&encode(request))?;
+    let mut line = Vec::new();
+    BufReader::new(stream)
+        .take(MAX_REPLY as u64)
+        .read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        Ok(line)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn no_connection(socket: &Path, cause: io::Error) -> AskError {
+    let socket = socket.to_owned();
+    match cause.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(socket),
+        io::ErrorKind::PermissionDenied => AskError::Forbidden {
+            owner: owner(&socket),
+            socket,
+        },
+        _ => AskError::Broken { socket, cause },
+    }
+}
+
+fn no_answer(socket: &Path, cause: io::Error) -> AskError {
+    let socket = socket.to_owned();
+    match cause.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Silent(socket),
+        _ => AskError::Broken { socket, cause },
+    }
+}
+
+/// Who may open a path, in words.
+fn owner(path: &Path) -> String {
+    use nix::unistd::{Gid, Group, Uid, User};
+    // A folder on the way may be closed to us; then its owner is unknown too.
+    let Ok(meta) = path.metadata() else {
+        return "its owner and group".to_owned();
+    };
+    let user = User::from_uid(Uid::from_raw(meta.uid())).ok().flatten();
+    let group = Group::from_gid(Gid::from_raw(meta.gid())).ok().flatten();
+    format!(
+        "user {} and group {}",
+        user.map_or_else(|| meta.uid().to_string(), |user| user.name),
+        group.map_or_else(|| meta.gid().to_string(), |group| group.name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixListener, thread};
+
+    use super::*;
+
+    #[test]
+    fn nobody_there_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("none.sock");
+        let error = ask(&socket, &Request::Status).unwrap_err();
+        assert!(
+            error.to_string().contains("is floodwall running"),
+            "{error}"
+        );
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(matches!(
+            ask(&socket, &Request::Status),
+            Err(AskError::NotRunning(_))
+        ));
+    }
+
+    #[test]
+    fn strangers_and_the_dead_are_told_apart() {
+        for (answer, expected) in [
+            (&b"HTTP/1.1 400\r\n\r\n"[..], "not a message"),
+            (b"", "unexpected end of file"),
+            (b"{\"ver", "unexpected end of file"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let socket = folder.path().join("strange.sock");
+            let listener = UnixListener::bind(&socket).unwrap();
+            let stranger = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                stream.write_all(answer).unwrap();
+            });
+            let error = ask(&socket, &Request::Status).unwrap_err().to_string();
+            stranger.join().unwrap();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What would become of a request, asked without sending one and without charging anything.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use floodwall_config::Action;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    admission::{self, Preview},
+    blocks, client,
+    generation::Generation,
+    host::Host,
+    key::Subject,
+    request::RequestView,
+};
+
+/// A request that somebody imagines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// A path with its query, or a whole `http://HOST/PATH`.
+    pub url: String,
+    pub method: String,
+    /// The TCP peer; this host itself when absent.
+    pub client: Option<IpAddr>,
+    pub headers: Vec<(String, String)>,
+}
+
+/// What would happen to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    pub generation: u64,
+    pub method: String,
+    pub host: String,
+    pub path: String,
+    /// The TCP peer.
+    pub peer: IpAddr,
+    /// Who is asking, after the forwarded header of a trusted proxy.
+    pub client: IpAddr,
+    /// The client as limits count it: IPv6 clients by their network.
+    pub counted_as: String,
+    /// Whether the peer is blocked now, so that nothing of this would be looked at.
+    pub blocked: bool,
+    /// The route that takes it; absent when none does, which is 404.
+    pub route: Option<String>,
+    pub limits: Vec<Preview>,
+    pub action: Outcome,
+}
+
+/// Who would answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The proxy, with this status: a refusal, or what the route responds.
+    Respond { status: u16 },
+    /// One of the upstream's servers.
+    Upstream { name: String, servers: Vec<String> },
+    /// Nobody: the packets of a blocked source are dropped, or its connections closed.
+    Nothing,
+}
+
+/// A question that is not about any request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Nonsense {
+    #[error("found the url `{0}`; allowed: a path that begins with `/`, or http://HOST/PATH")]
+    Url(String),
+    #[error("found the method `{0}`; allowed: a token such as GET")]
+    Method(String),
+    #[error("found the header `{0}`; allowed: NAME:VALUE")]
+    Header(String),
+}
+
+/// Follows a request through the running generation.
+///
+/// # Errors
+/// [`Nonsense`] when no client could send that.
+pub fn explain(host: &Host, question: &Question) -> Result<Explanation, Nonsense> {
+    let generation = host.pin();
+    let uri: Uri = question
+        .url
+        .parse()
+        .map_err(|_| Nonsense::Url(question.url.clone()))?;
+    if !uri.path().starts_with('/') {
+        return Err(Nonsense::Url(question.url.clone()));
+    }
+    http::Method::from_bytes(question.method.as_bytes())
+        .map_err(|_| Nonsense::Method(question.method.clone()))?;
+    let headers = headers(question)?;
+    let request = RequestView {
+        method: &question.method,
+        host: named_host(&uri, &headers),
+        path: uri.path(),
+        query: uri.query(),
+        headers: &headers,
+    };
+    let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    Ok(follow(host, &generation, request, peer))
+}
+
+fn follow(
+    host: &Host,
+    generation: &Generation,
+    request: RequestView<'_>,
+    peer: IpAddr,
+) -> Explanation {
+    let client = client::identify(&generation.clients, peer, request.headers);
+    let route = generation.router.find(&request);
+    let name = route.map(|route| route.name.as_str());
+    // No connection has this number, so a limit by connection shows a fresh one.
+    let subject = Subject {
+        request,
+        client,
+        route: name.unwrap_or_default(),
+        connection: u64::MAX,
+    };
+    let limits = route
+        .map(|route| admission::preview(host, generation, route, &subject))
+        .unwrap_or_default();
+    let blocked = blocks::is_blocked(host, &generation.clients, peer);
+    let action = if blocked {
+        Outcome::Nothing
+    } else {
+        outcome(generation, route.map(AsRef::as_ref), &limits)
+    };
+    Explanation {
+        generation: generation.number,
+        method: request.method.to_owned(),
+        host: request.host.to_owned(),
+        path: request.path.to_owned(),
+        peer,
+        client: client.address,
+        counted_as: format!("{:?}", client.source),
+        blocked,
+        route: name.map(ToOwned::to_owned),
+        limits,
+        action,
+    }
+}
+
+fn outcome(
+    generation: &Generation,
+    route: Option<&floodwall_config::Route>,
+    limits: &[Preview],
+) -> Outcome {
+    let Some(route) = route else {
+        return Outcome::Respond { status: 404 };
+    };
+    if let Some(limit) = limits
+        .iter()
+        .position(|preview| preview.would == admission::Would::Refuse)
+    {
+        return Outcome::Respond {
+            status: generation.limit(route.limits[limit]).reject.status,
+        };
+    }
+    match &route.action {
+        Action::Respond(response) => Outcome::Respond {
+            status: response.status,
+        },
+        Action::Upstream(index) => {
+            let upstream = generation.upstream(*index);
+            Outcome::Upstream {
+                name: upstream.name.clone(),
+                servers: upstream
+                    .servers
+                    .iter()
+                    .map(|server| server.address.to_string())
+                    .collect(),
+            }
+        }
+    }
+}
+
+fn headers(question: &Question) -> Result<HeaderMap, Nonsense> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &question.headers {
+        let nonsense = || Nonsense::Header(format!("{name}:{value}"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| nonsense())?;
+        let value = HeaderValue::from_str(value).map_err(|_| nonsense())?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// The host of the URL, or else of the `Host` header, without its port.
+fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let header = || {
+        headers
+            .get(http::header::HOST)
+            .and_then(|host| host.to_str().ok())
+    };
+    uri.host()
+        .unwrap_or_else(|| header().map_or("", without_port))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host_of(url: &str, header: &'static str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::HOST, HeaderValue::from_static(header));
+        named_host(&url.parse().unwrap(), &headers).to_owned()
+    }
+
+    #[test]
+    fn the_url_names_the_host_before_the_header_does() {
+        assert_eq!(
+            host_of("http://example.org:8080/a", "other.example"),
+            "example.org"
+        );
+        assert_eq!(host_of("/a", "other.example:81"), "other.example");
+        assert_eq!(host_of("/a", "[2001:db8::1]"), "[2001:db8::1]");
+    }
+}

@@ -1,0 +1,340 @@
+//! The numbers of `status` for Prometheus: `OpenMetrics` text, made when it is asked for.
+//!
+//! Nothing is counted here. The request path adds to plain atomics, and a scrape reads them.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, text},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+
+use crate::{service::Service, status::Status};
+
+/// The media type of [`Metrics::text`].
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The page of metrics.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    pub fn new(service: Arc<Service>) -> Self {
+        let mut registry = Registry::with_prefix("floodwall");
+        registry.register_collector(Box::new(Scrape(service)));
+        Self(registry)
+    }
+
+    /// The page as it is now.
+    ///
+    /// # Errors
+    /// Never in practice: a `String` takes everything.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut page = String::new();
+        text::encode(&mut page, &self.0)?;
+        Ok(page)
+    }
+}
+
+#[derive(Debug)]
+struct Scrape(Arc<Service>);
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        write(&self.0.status(), &mut Page(encoder))
+    }
+}
+
+fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    process(status, page)?;
+    traffic(status, page)?;
+    limits(status, page)?;
+    upstreams(status, page)?;
+    table(status, page)?;
+    prefilter(status, page)
+}
+
+fn process(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    page.gauge(
+        "build",
+        "The running version; always 1",
+        [([("version", status.version.as_str())], 1)],
+    )?;
+    page.unit_gauge(
+        "uptime",
+        "Time since the process began",
+        &Unit::Seconds,
+        status.uptime_seconds,
+    )?;
+    let kernel = status
+        .generation
+        .kernel
+        .map(|number| ([("layer", "kernel")], number));
+    let layers = [([("layer", "proxy")], status.generation.proxy)]
+        .into_iter()
+        .chain(kernel);
+    page.gauge(
+        "generation",
+        "The rule set that a layer runs; both run the same",
+        layers,
+    )?;
+    let reloads = [
+        ("taken", status.reloads.taken),
+        ("refused", status.reloads.refused),
+    ];
+    page.counter(
+        "reloads",
+        "Reloads by what became of them",
+        reloads.map(|(outcome, count)| ([("outcome", outcome)], count)),
+    )?;
+    let ok = status.last_reload.as_ref().is_none_or(|last| last.ok);
+    page.gauge_one(
+        "last_reload_ok",
+        "0 when the last reload was refused",
+        u64::from(ok),
+    )
+}
+
+fn traffic(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let (requests, connections) = (&status.requests, &status.connections);
+    let classes = requests
+        .finished
+        .iter()
+        .map(|class| ([("status", class.class.as_str())], class.count));
+    page.counter(
+        "requests",
+        "Finished requests by the class of their status",
+        classes,
+    )?;
+    page.gauge_one(
+        "requests_in_flight",
+        "Requests being served",
+        requests.in_flight,
+    )?;
+    page.counter_one(
+        "requests_malformed",
+        "Requests refused before any route was looked for",
+        requests.malformed,
+    )?;
+    page.counter_one(
+        "requests_unrouted",
+        "Requests that no route took",
+        requests.unrouted,
+    )?;
+    page.counter_one(
+        "access_log_lines_dropped",
+        "Access log lines that could not be kept",
+        requests.access_log_dropped,
+    )?;
+    page.gauge_one("connections_open", "Client connections", connections.open)?;
+    page.counter_one(
+        "connections_accepted",
+        "Client connections accepted",
+        connections.accepted,
+    )?;
+    let refused = [
+        ("blocked", connections.refused_blocked),
+        ("full", connections.refused_full),
+    ];
+    page.counter(
+        "connections_refused",
+        "Client connections closed at accept",
+        refused.map(|(why, count)| ([("reason", why)], count)),
+    )
+}
+
+fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let verdicts = status.limits.iter().flat_map(|limit| {
+        [
+            ("admitted", limit.admitted),
+            ("refused", limit.refused),
+            ("shadowed", limit.shadowed),
+        ]
+        .map(|(verdict, count)| {
+            (
+                [("limit", limit.name.as_str()), ("verdict", verdict)],
+                count,
+            )
+        })
+    });
+    page.counter(
+        "limit_requests",
+        "Requests by limit and verdict; `shadowed` is over a limit that only counts",
+        verdicts,
+    )?;
+    let blocks = status
+        .limits
+        .iter()
+        .map(|limit| ([("limit", limit.name.as_str())], limit.blocks));
+    page.counter("limit_blocks", "Sources that a limit has blocked", blocks)?;
+    page.gauge_one(
+        "blocked_sources",
+        "Sources that are blocked now",
+        status.blocks as u64,
+    )
+}
+
+fn upstreams(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let by_name = |count: fn(&crate::status::UpstreamStatus) -> u64| {
+        status
+            .upstreams
+            .iter()
+            .map(move |upstream| ([("upstream", upstream.name.as_str())], count(upstream)))
+    };
+    page.counter(
+        "upstream_requests",
+        "Requests sent to an upstream",
+        by_name(|upstream| upstream.requests),
+    )?;
+    page.counter(
+        "upstream_connect_failures",
+        "Connections that could not be opened",
+        by_name(|upstream| upstream.connect_failures),
+    )?;
+    page.counter(
+        "upstream_retries",
+        "Requests that went to another server",
+        by_name(|upstream| upstream.retries),
+    )?;
+    page.counter(
+        "upstream_errors",
+        "Requests that an upstream failed to answer",
+        by_name(|upstream| upstream.errors),
+    )
+}
+
+fn table(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    page.gauge_one("table_cells", "Cells of the flow table", status.table.cells)?;
+    page.gauge_one(
+        "table_size_bytes",
+        "Memory of the flow table",
+        status.table.bytes,
+    )?;
+    page.counter_one(
+        "table_displaced",
+        "Keys in debt that lost their cell to another",
+        status.table.displaced,
+    )?;
+    page.counter_one(
+        "table_contended",
+        "Decisions given up because too many threads raced",
+        status.table.contended,
+    )
+}
+
+fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let kernel = &status.prefilter;
+    page.gauge_one(
+        "prefilter_on",
+        "1 when packets are filtered in the kernel",
+        u64::from(kernel.on),
+    )?;
+    let interfaces = kernel.interfaces.iter();
+    let modes = interfaces.map(|each| {
+        (
+            [
+                ("interface", each.name.as_str()),
+                ("mode", each.mode.as_str()),
+            ],
+            1,
+        )
+    });
+    page.gauge(
+        "prefilter_interface",
+        "How the program is attached to an interface; always 1",
+        modes,
+    )?;
+    let packets = kernel.packets.iter().map(|each| {
+        let verdict = if each.dropped { "drop" } else { "pass" };
+        (
+            [("reason", each.reason.as_str()), ("verdict", verdict)],
+            each.packets,
+        )
+    });
+    page.counter(
+        "prefilter_packets",
+        "Packets by what decided over them",
+        packets,
+    )?;
+    let limits = kernel.limits.iter().flat_map(|limit| {
+        [("admitted", limit.admitted), ("dropped", limit.dropped)].map(|(verdict, count)| {
+            (
+                [("limit", limit.name.as_str()), ("verdict", verdict)],
+                count,
+            )
+        })
+    });
+    page.counter(
+        "prefilter_limit_packets",
+        "Packets by packet limit and verdict",
+        limits,
+    )?;
+    page.counter_one(
+        "prefilter_displaced",
+        "Keys in debt that lost their cell to another in the kernel",
+        kernel.displaced,
+    )?;
+    page.counter_one(
+        "prefilter_contended",
+        "Packets refused because too many CPUs raced for one cell",
+        kernel.contended,
+    )
+}
+
+/// The page that is being written: a line of help for each family, then its samples.
+struct Page<'e>(DescriptorEncoder<'e>);
+
+impl Page<'_> {
+    fn counter<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in samples {
+            family
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn counter_one(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, f64>(&count, None)
+    }
+
+    fn gauge<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn gauge_one(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    fn unit_gauge(&mut self, name: &str, help: &str, unit: &Unit, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, Some(unit), MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+}

@@ -1,0 +1,109 @@
+//! The service's life as a process: `floodwall run`.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use crate::boot::BootError;
+use crate::{
+    boot::Floodwall,
+    signals::{Order, Signals},
+    systemd::{self, Manager},
+};
+
+/// Serves what the file describes until SIGTERM or SIGINT, and reloads it on SIGHUP.
+///
+/// # Errors
+/// [`BootError`] when it does not come to serving.
+pub fn run(file: &Path) -> Result<(), BootError> {
+    let signals = Signals::claim()?;
+    let manager = Arc::new(Manager::from_environment());
+    let floodwall = Floodwall::boot(file, Arc::clone(&manager))?;
+    announce(&floodwall, &manager);
+    let mut watchdog = Watchdog::new(&manager);
+    obey(&signals, &floodwall, &mut watchdog)?;
+    manager.stopping("Finishing the requests that are under way");
+    tracing::info!("stopping: no new connections; a second signal ends the rest at once");
+    floodwall.stop(|| {
+        watchdog.feed(true);
+        // A descriptor that fails now is no reason to wait.
+        signals
+            .take()
+            .map_or(true, |order| order == Some(Order::Stop))
+    });
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(floodwall: &Floodwall, manager: &Manager) {
+    let service = &floodwall.service;
+    let status = service.status();
+    for listener in &status.listeners {
+        tracing::info!(
+            listener = listener.name,
+            address = listener.address,
+            "listening"
+        );
+    }
+    let headline = service.reloader.headline();
+    tracing::info!(version = status.version, file = %status.generation.file.display(), "serving: {headline}");
+    manager.ready(&headline);
+}
+
+/// Takes signals until one says stop.
+fn obey(
+    signals: &Signals,
+    floodwall: &Floodwall,
+    watchdog: &mut Watchdog<'_>,
+) -> Result<(), BootError> {
+    loop {
+        match signals.next(watchdog.patience())? {
+            // What became of it is in the log, in `status` and in the unit's status line.
+            Some(Order::Reload) => drop(floodwall.service.reloader.reload()),
+            Some(Order::Stop) => return Ok(()),
+            None => {}
+        }
+        watchdog.feed(floodwall.alive());
+    }
+}
+
+/// The service manager's watchdog, which is fed only while requests are served.
+#[derive(Debug)]
+struct Watchdog<'a> {
+    manager: &'a Manager,
+    /// Half of what the manager waits for; none when it does not wait.
+    every: Option<Duration>,
+    fed: Instant,
+}
+
+impl<'a> Watchdog<'a> {
+    fn new(manager: &'a Manager) -> Self {
+        let every = systemd::watchdog_interval().map(|interval| interval / 2);
+        Self {
+            manager,
+            every,
+            fed: Instant::now(),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self.every {
+            Some(every) => every.saturating_sub(self.fed.elapsed()),
+            None => Duration::from_hours(1),
+        }
+    }
+
+    fn feed(&mut self, alive: bool) {
+        if self.every.is_none_or(|every| self.fed.elapsed() < every) {
+            return;
+        }
+        self.fed = Instant::now();
+        if alive {
+            self.manager.watchdog();
+        } else {
+            tracing::error!("a thread that serves does not move any more: the watchdog is not fed");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What the running service says of itself: the documents behind `floodwall status` and the admin address.
+//!
+//! Their names are a promise: they end in the unit where there is one, and they stay.
+
+use std::path::PathBuf;
+
+use floodwall_config::ListenAddress;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access_log::timestamp, blocks, generation::Generation, host::Host, limit::Limit,
+    prefilter::KernelStatus, reload::LastReload,
+};
+
+/// Everything at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    /// When the process began, RFC 3339 in UTC.
+    pub since: String,
+    pub uptime_seconds: f64,
+    pub generation: GenerationStatus,
+    /// The last reload, whatever became of it; absent before the first.
+    pub last_reload: Option<LastReload>,
+    pub reloads: ReloadCounts,
+    pub listeners: Vec<ListenerStatus>,
+    pub connections: ConnectionCounts,
+    pub requests: RequestCounts,
+    pub upstreams: Vec<UpstreamStatus>,
+    pub limits: Vec<LimitStatus>,
+    pub prefilter: KernelStatus,
+    pub table: TableStatus,
+    /// How many sources are blocked now and listed.
+    pub blocks: usize,
+}
+
+/// One rule set in two layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenerationStatus {
+    pub proxy: u64,
+    /// The same number, unless the pre-filter is off.
+    pub kernel: Option<u64>,
+    pub file: PathBuf,
+}
+
+/// How often a reload was taken or refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReloadCounts {
+    pub taken: u64,
+    pub refused: u64,
+}
+
+/// An address that is served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    pub name: String,
+    pub address: String,
+    pub connections_open: u64,
+}
+
+/// Connections over all listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionCounts {
+    pub open: u64,
+    pub accepted: u64,
+    /// Closed at accept because the source is blocked.
+    pub refused_blocked: u64,
+    /// Closed at accept because there were too many.
+    pub refused_full: u64,
+}
+
+/// Requests over all listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    pub in_flight: u64,
+    /// Finished, by the class of their status, `1xx` to `5xx`, and `none` for those without one.
+    pub finished: Vec<ClassCount>,
+    pub malformed: u64,
+    pub unrouted: u64,
+    pub access_log_dropped: u64,
+}
+
+/// Requests of one class of status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassCount {
+    pub class: String,
+    pub count: u64,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamStatus {
+    pub name: String,
+    pub servers: Vec<ServerStatus>,
+    pub requests: u64,
+    pub connect_failures: u64,
+    pub retries: u64,
+    pub errors: u64,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub address: String,
+    pub weight: u32,
+}
+
+/// One limit of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitStatus {
+    pub name: String,
+    /// `none`, or the parts of the key.
+    pub key: Vec<String>,
+    /// As the file has it.
+    pub rate: String,
+    pub burst: u64,
+    pub shadow: bool,
+    pub admitted: u64,
+    pub refused: u64,
+    /// Over the limit, and admitted because it is in shadow.
+    pub shadowed: u64,
+    /// Sources it has blocked.
+    pub blocks: u64,
+}
+
+/// The flow table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableStatus {
+    pub cells: u64,
+    pub bytes: u64,
+    /// Whether the kernel maps the same memory.
+    pub shared_with_kernel: bool,
+    /// Keys in debt that lost their cell to another one, by this process.
+    pub displaced: u64,
+    /// Decisions given up because too many threads raced for one cell.
+    pub contended: u64,
+}
+
+impl Status {
+    /// Looks at everything once. Counters go on while it does.
+    pub fn of(host: &Host, last_reload: Option<LastReload>) -> Self {
+        let generation = host.pin();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: timestamp(host.started.wall),
+            uptime_seconds: uptime_seconds(host),
+            generation: GenerationStatus {
+                proxy: generation.number,
+                kernel: host.kernel.generation(),
+                file: generation.file.clone(),
+            },
+            last_reload,
+            reloads: ReloadCounts {
+                taken: host.stats.reloads.taken.get(),
+                refused: host.stats.reloads.refused.get(),
+            },
+            listeners: listeners(host, &generation),
+            connections: ConnectionCounts::of(host),
+            requests: RequestCounts::of(host),
+            upstreams: upstreams(&generation),
+            limits: limits(&generation),
+            table: TableStatus::of(host),
+            prefilter: host.kernel.status(),
+            blocks: blocks::list(host).len(),
+        }
+    }
+}
+
+/// How long the process has been running, in seconds.
+pub fn uptime_seconds(host: &Host) -> f64 {
+    std::time::Duration::from(host.now().minus(host.started.monotonic)).as_secs_f64()
+}
+
+/// All limits, in the order of the file.
+pub fn limits(generation: &Generation) -> Vec<LimitStatus> {
+    generation.limits().iter().map(LimitStatus::of).collect()
+}
+
+fn listeners(host: &Host, generation: &Generation) -> Vec<ListenerStatus> {
+    let open = host.stats.open_connections();
+    let listeners = generation.config.listeners.iter();
+    listeners
+        .map(|listener| ListenerStatus {
+            name: listener.name.clone(),
+            address: match &listener.address {
+                ListenAddress::Tcp(address) => address.to_string(),
+                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+            },
+            connections_open: open
+                .iter()
+                .find(|(name, _)| *name == listener.name)
+                .map_or(0, |(_, count)| *count),
+        })
+        .collect()
+}
+
+fn upstreams(generation: &Generation) -> Vec<UpstreamStatus> {
+    let upstreams = generation.upstreams().iter();
+    upstreams
+        .map(|upstream| UpstreamStatus {
+            name: upstream.name.clone(),
+            servers: upstream
+                .servers
+                .iter()
+                .map(|server| ServerStatus {
+                    address: server.address.to_string(),
+                    weight: server.weight.get(),
+                })
+                .collect(),
+            requests: upstream.stats.requests.get(),
+            connect_failures: upstream.stats.connect_failures.get(),
+            retries: upstream.stats.retries.get(),
+            errors: upstream.stats.errors.get(),
+        })
+        .collect()
+}
+
+impl LimitStatus {
+    fn of(limit: &Limit) -> Self {
+        let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
+        Self {
+            name: limit.name.clone(),
+            key: if key.is_empty() {
+                vec!["none".to_owned()]
+            } else {
+                key
+            },
+            rate: limit.rule.rate.text.clone(),
+            burst: limit.rule.rate.burst,
+            shadow: limit.shadow,
+            admitted: limit.stats.admitted.get(),
+            refused: limit.stats.refused.get(),
+            shadowed: limit.stats.shadowed.get(),
+            blocks: limit.stats.blocks.get(),
+        }
+    }
+}
+
+impl ConnectionCounts {
+    fn of(host: &Host) -> Self {
+        let counts = &host.stats.requests;
+        Self {
+            open: counts.connections_open.get(),
+            accepted: counts.connections.get(),
+            refused_blocked: counts.connections_refused_blocked.get(),
+            refused_full: counts.connections_refused_full.get(),
+        }
+    }
+}
+
+impl RequestCounts {
+    /// The names of [`crate::stats::Requests::of_class`]'s numbers.
+    pub const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+    fn of(host: &Host) -> Self {
+        let counts = &host.stats.requests;
+        Self {
+            in_flight: counts.in_flight.get(),
+            finished: (0..)
+                .zip(Self::CLASSES)
+                .map(|(index, class)| ClassCount {
+                    class: class.to_owned(),
+                    count: counts.of_class(index),
+                })
+                .collect(),
+            malformed: counts.malformed.get(),
+            unrouted: counts.unrouted.get(),
+            access_log_dropped: counts.access_log_dropped.get(),
+        }
+    }
+}
+
+impl TableStatus {
+    /// Bytes of one cell.
+    const CELL: u64 = 16;
+
+    fn of(host: &Host) -> Self {
+        Self {
+            cells: host.table.cells(),
+            bytes: host.table.cells() * Self::CELL,
+            shared_with_kernel: host.kernel.generation().is_some(),
+            displaced: host.table.displaced(),
+            contended: host.table.contended(),
+        }
+    }
+}
+
+/// A block that an operator wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewBlock {
+    /// An address, or the network that the configuration counts it under.
+    pub source: String,
+    pub duration_ms: u64,
+    /// Drops everything, not only what goes to the listeners' ports.
+    pub whole_host: bool,
+    pub reason: String,
+}
+
+/// A block that stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockAdded {
+    pub source: String,
+    pub ends_in_seconds: f64,
+    /// Whether `blocks list` shows it; it is enforced in any case.
+    pub listed: bool,
+}
