@@ -134,7 +134,12 @@ mod tests {
         let info = filter(Level::Info);
         assert!(info.would_enable("floodwall::reload", &tracing::Level::INFO));
         assert!(!info.would_enable("pingora_core::server", &tracing::Level::INFO));
-        assert!(info.would_enable("pingora_core::server", &tracing::Level::WARN));
+        assert!(info.would_enable("h2", &tracing::Level::WARN));
+        assert!(
+            !info.would_enable("pingora_proxy", &tracing::Level::ERROR),
+            "clients cause these"
+        );
+        assert!(filter(Level::Debug).would_enable("pingora_proxy", &tracing::Level::ERROR));
         assert!(filter(Level::Trace).would_enable("h2", &tracing::Level::TRACE));
         assert!(!filter(Level::Error).would_enable("h2", &tracing::Level::WARN));
     }

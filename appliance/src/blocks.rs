@@ -1,0 +1,216 @@
+//! Blocks: who is kept out, why, and until when. One door for the limits and for the operator.
+
+use std::net::IpAddr;
+
+use floodwall_limiter::{
+    FlowId, KeyHash, Nanos, Scope, Source,
+    block::{Block, By, Opened},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client::Client,
+    generation::{Clients, Generation},
+    host::Host,
+    limit::Limit,
+};
+
+/// A block that was not made because it could lock out somebody it must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsafe {
+    #[error("{0} is in clients.trusted_proxies: a block would drop everybody behind that proxy")]
+    TrustedProxy(IpAddr),
+    #[error("{0} is in prefilter.allow, which is never blocked")]
+    Allowed(IpAddr),
+    #[error("the flow table could not take the block of {0} in this moment; try again")]
+    Busy(IpAddr),
+}
+
+/// A block as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The network that is blocked: an address, or an IPv6 prefix.
+    pub source: String,
+    pub scope: String,
+    pub reason: String,
+    pub by: String,
+    pub since_seconds_ago: f64,
+    pub ends_in_seconds: f64,
+    pub dropped_packets: u64,
+    pub dropped_bytes: u64,
+}
+
+/// Keeps a source out for a time. A longer block that is already there stays.
+///
+/// # Errors
+/// [`Unsafe`] when the source is a trusted proxy or on the allow list.
+pub fn add(
+    host: &Host,
+    address: IpAddr,
+    duration: Nanos,
+    scope: Scope,
+    reason: &str,
+    by: By,
+) -> Result<Opened, Unsafe> {
+    let generation = host.generation();
+    let clients = &generation.clients;
+    check(clients, address)?;
+    let now = host.now();
+    let block = Block {
+        source: Source::of(address, clients.prefixes),
+        prefix: prefix(clients, address),
+        scope,
+        by,
+        reason,
+    };
+    host.book
+        .open(&host.table, block, duration, now)
+        .map_err(|_| Unsafe::Busy(address))
+}
+
+/// Lets a source in again and forgets its strikes. Tells whether it was blocked.
+pub fn remove(host: &Host, address: IpAddr) -> bool {
+    let generation = host.generation();
+    let source = Source::of(address, generation.clients.prefixes);
+    pardon(host, &generation, source)
+}
+
+/// Lets everybody in again, and tells how many that were.
+pub fn clear(host: &Host) -> usize {
+    let generation = host.generation();
+    let entries = host.book.list(&host.table, host.now());
+    entries
+        .iter()
+        .filter(|entry| pardon(host, &generation, entry.source))
+        .count()
+}
+
+/// Every block that is in force, the one that ends last first.
+pub fn list(host: &Host) -> Vec<Listed> {
+    let now = host.now();
+    let mut entries = host.book.list(&host.table, now);
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.until));
+    entries
+        .into_iter()
+        .map(|entry| Listed {
+            source: entry.network(),
+            scope: match entry.scope {
+                Scope::Listeners => "listeners",
+                Scope::Host => "host",
+            }
+            .to_owned(),
+            by: match entry.by {
+                By::Limit => "limit",
+                By::Operator => "operator",
+            }
+            .to_owned(),
+            since_seconds_ago: seconds(now.minus(entry.since)),
+            ends_in_seconds: seconds(entry.until.minus(now)),
+            dropped_packets: entry.packets,
+            dropped_bytes: entry.bytes,
+            reason: entry.reason,
+        })
+        .collect()
+}
+
+/// Whether a peer is blocked now, in whatever scope: what the process asks at accept and for each request.
+pub fn is_blocked(host: &Host, clients: &Clients, peer: IpAddr) -> bool {
+    let flow = block_flow(host, Source::of(peer, clients.prefixes));
+    let blocked = host.table.blocked(flow, host.now());
+    blocked.listeners || blocked.host
+}
+
+/// Notes that the process itself turned a blocked source away, where the kernel does not.
+pub fn count_turned_away(host: &Host, clients: &Clients, peer: IpAddr) {
+    let key = KeyHash::of_source(host.secret(), Source::of(peer, clients.prefixes));
+    for scope in [Scope::Listeners, Scope::Host] {
+        let flow = FlowId::block(key, scope);
+        if host.table.time(flow) > host.now() {
+            host.book.dropped(flow, 0);
+            return;
+        }
+    }
+}
+
+/// Counts one refusal of a limit that escalates, and blocks the client when it was one too many.
+///
+/// Nobody is blocked who is not the TCP peer itself: the kernel knows packets by their sender, and behind a
+/// proxy the sender is the proxy.
+pub fn strike(
+    host: &Host,
+    generation: &Generation,
+    limit: &Limit,
+    client: &Client,
+) -> Option<Opened> {
+    let block = limit.block.as_ref()?;
+    if !client.direct || check(&generation.clients, client.address).is_err() {
+        return None;
+    }
+    let now = host.now();
+    let key = KeyHash::of_source(host.secret(), client.source);
+    let standing = host
+        .table
+        .blocked(FlowId::block(key, Scope::Listeners), now);
+    if standing.listeners || standing.host {
+        // What is still under way when the block begins is no new offence.
+        return None;
+    }
+    let duration = block
+        .escalation
+        .strike(&host.table, block.ledger, key, now)?;
+    let opened = add(
+        host,
+        client.address,
+        duration,
+        block.scope,
+        &limit.name,
+        By::Limit,
+    )
+    .ok()?;
+    limit.stats.blocks.one();
+    tracing::info!(
+        source = %client.address,
+        limit = limit.name,
+        seconds = seconds(opened.until.minus(now)),
+        "blocked: refused too often"
+    );
+    Some(opened)
+}
+
+fn check(clients: &Clients, address: IpAddr) -> Result<(), Unsafe> {
+    if clients.trusted.contains(address) {
+        return Err(Unsafe::TrustedProxy(address));
+    }
+    if clients.allowed.contains(address) {
+        return Err(Unsafe::Allowed(address));
+    }
+    Ok(())
+}
+
+fn pardon(host: &Host, generation: &Generation, source: Source) -> bool {
+    let key = KeyHash::of_source(host.secret(), source);
+    for block in generation
+        .limits()
+        .iter()
+        .filter_map(|limit| limit.block.as_ref())
+    {
+        block.ledger.forget(&host.table, key);
+    }
+    host.book.close(&host.table, source, None, host.now())
+}
+
+fn block_flow(host: &Host, source: Source) -> FlowId {
+    FlowId::block(KeyHash::of_source(host.secret(), source), Scope::Listeners)
+}
+
+fn prefix(clients: &Clients, address: IpAddr) -> u8 {
+    if address.to_canonical().is_ipv4() {
+        clients.prefixes.v4
+    } else {
+        clients.prefixes.v6
+    }
+}
+
+fn seconds(span: Nanos) -> f64 {
+    std::time::Duration::from(span).as_secs_f64()
+}

@@ -1,0 +1,100 @@
+//! A generation: one immutable value with everything that a configuration file means for both layers.
+
+use std::{path::PathBuf, sync::Arc};
+
+use floodwall_config::{Config, LimitIndex, UpstreamIndex};
+use floodwall_limiter::{Prefixes, Secret};
+
+use crate::{limit::Limit, networks::Networks, route::Router, stats::Stats, upstream::Upstream};
+
+/// What the proxy does while this generation is the current one. Requests keep the one they began with.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counts from one with each reload that was taken. The kernel's program carries the same number.
+    pub number: u64,
+    /// The file this came from.
+    pub file: PathBuf,
+    pub config: Config,
+    pub router: Router,
+    pub clients: Clients,
+    limits: Vec<Limit>,
+    upstreams: Vec<Upstream>,
+}
+
+/// How a client is told from its connection, ready to ask.
+#[derive(Debug)]
+pub struct Clients {
+    pub trusted: Networks,
+    /// Never blocked: the pre-filter's allow list.
+    pub allowed: Networks,
+    pub forwarded_header: Option<http::HeaderName>,
+    pub prefixes: Prefixes,
+}
+
+impl Generation {
+    /// Compiles a checked configuration. State that limits and upstreams keep by name comes from `stats`.
+    pub fn compile(
+        number: u64,
+        file: PathBuf,
+        config: Config,
+        secret: Secret,
+        stats: &Stats,
+    ) -> Arc<Self> {
+        let limits = config
+            .limits
+            .iter()
+            .map(|limit| Limit::compile(limit, secret, stats.limit(&limit.name)))
+            .collect();
+        let upstreams = config
+            .upstreams
+            .iter()
+            .map(|upstream| Upstream::compile(upstream, stats.upstream(&upstream.name)))
+            .collect();
+        let router = Router::compile(&config.routes);
+        let clients =
+            Clients {
+                trusted: Networks::new(&config.clients.trusted_proxies),
+                allowed: Networks::new(
+                    config
+                        .prefilter
+                        .as_ref()
+                        .map_or(&[], |prefilter| &prefilter.allow),
+                ),
+                // A checked header name is a token in lower case, which is all that this type asks for.
+                forwarded_header: config.clients.forwarded_header.as_ref().and_then(|name| {
+                    http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok()
+                }),
+                prefixes: Prefixes {
+                    v4: config.clients.ipv4_prefix,
+                    v6: config.clients.ipv6_prefix,
+                },
+            };
+        Arc::new(Self {
+            number,
+            file,
+            config,
+            router,
+            clients,
+            limits,
+            upstreams,
+        })
+    }
+
+    pub fn limit(&self, index: LimitIndex) -> &Limit {
+        &self.limits[index.0]
+    }
+
+    /// All limits, in the order of the file.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {
+        &self.upstreams[index.0]
+    }
+
+    /// All upstreams, in the order of the file.
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+}

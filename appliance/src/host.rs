@@ -1,0 +1,100 @@
+//! What outlives every generation: the flow table, the book of blocks, the counters, and the door to the kernel.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use floodwall_limiter::{Nanos, Secret, clock::Clock};
+
+use crate::{
+    access_log::AccessLog,
+    clock::Monotonic,
+    generation::Generation,
+    memory::{Book, Table},
+    prefilter::Kernel,
+    stats::Stats,
+};
+
+/// The running front door. One value for the whole process, shared by every thread.
+#[derive(Debug)]
+pub struct Host {
+    pub table: Table,
+    pub book: Book,
+    pub kernel: Kernel,
+    pub stats: Stats,
+    pub access_log: AccessLog,
+    pub started: Started,
+    generation: ArcSwap<Generation>,
+    next_request: AtomicU64,
+    request_prefix: u32,
+}
+
+/// When the process began, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    pub monotonic: Nanos,
+    pub wall: std::time::SystemTime,
+}
+
+impl Host {
+    /// Puts the first generation into its house.
+    pub fn new(
+        table: Table,
+        book: Book,
+        kernel: Kernel,
+        stats: Stats,
+        access_log: AccessLog,
+        first: Arc<Generation>,
+    ) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 32 bits of the hash will do"
+        )]
+        let request_prefix = table.secret().hash_words([Monotonic.now().0]) as u32;
+        Self {
+            table,
+            book,
+            kernel,
+            stats,
+            access_log,
+            started: Started {
+                monotonic: Monotonic.now(),
+                wall: std::time::SystemTime::now(),
+            },
+            generation: ArcSwap::new(first),
+            next_request: AtomicU64::new(1),
+            request_prefix,
+        }
+    }
+
+    /// The generation for a short look. Whoever keeps one for a request takes [`Host::pin`].
+    pub fn generation(&self) -> Guard<Arc<Generation>> {
+        self.generation.load()
+    }
+
+    /// The generation that a request keeps until it ends.
+    pub fn pin(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Makes `next` the generation of every request from now on.
+    pub fn switch(&self, next: Arc<Generation>) {
+        self.generation.store(next);
+    }
+
+    pub fn now(&self) -> Nanos {
+        Monotonic.now()
+    }
+
+    pub fn secret(&self) -> Secret {
+        self.table.secret()
+    }
+
+    /// A request id that is unique on this host: it names the process and counts its requests.
+    pub fn request_id(&self) -> u64 {
+        u64::from(self.request_prefix) << 32
+            | (self.next_request.fetch_add(1, Relaxed) & 0xffff_ffff)
+    }
+}

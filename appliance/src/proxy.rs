@@ -1,0 +1,309 @@
+//! The phases of a request, as Pingora calls them: each gathers from the session, asks, and acts on the verdict.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use floodwall_config as config;
+use floodwall_config::Action;
+use floodwall_limiter::Nanos;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use crate::{
+    access_log::Verdict,
+    admission::{self, Standing},
+    blocks,
+    client::{self, Client},
+    generation::Generation,
+    host::Host,
+    key::Subject,
+    refusal::{self, Answer},
+    server::connection::{Connection, Phase},
+    strict,
+    upstream::Upstream,
+};
+
+mod forward;
+mod report;
+mod session;
+
+pub use session::view;
+
+/// The proxy of one thread. It holds nothing of its own: all state is the host's.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    host: Arc<Host>,
+}
+
+/// What is known of one request, from its first phase to its line in the log.
+#[derive(Debug)]
+pub struct Exchange {
+    generation: Arc<Generation>,
+    connection: Option<Arc<Connection>>,
+    begun: Nanos,
+    request_id: u64,
+    client: Option<Client>,
+    route: Option<Arc<config::Route>>,
+    verdict: Verdict,
+    /// The limit that refused.
+    refused_by: Option<config::LimitIndex>,
+    standing: Option<Standing>,
+    error: Option<&'static str>,
+    /// Servers that were asked, the last one last.
+    tried: smallvec::SmallVec<[SocketAddr; 2]>,
+    asked: Nanos,
+    answered: Nanos,
+    body_bytes: u64,
+}
+
+impl Proxy {
+    pub fn new(host: Arc<Host>) -> Self {
+        Self { host }
+    }
+
+    /// Writes a response of our own and ends the phases.
+    async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
+        let empty = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;
+        session.write_response_header(answer.header, empty).await?;
+        if !empty {
+            session
+                .write_response_body(Some(Bytes::from(answer.body)), true)
+                .await?;
+        }
+        Ok(true)
+    }
+
+    /// Refuses what is no proper request. The connection ends: nobody knows where the next one would begin.
+    async fn malformed(
+        &self,
+        session: &mut Session,
+        ctx: &mut Exchange,
+        fault: strict::Fault,
+    ) -> Result<bool> {
+        ctx.verdict = Verdict::Malformed;
+        ctx.error = Some(fault.what);
+        self.host.stats.requests.malformed.one();
+        session.set_keepalive(None);
+        Self::respond(session, refusal::plain(fault.status, fault.what)?).await
+    }
+
+    async fn refused(
+        &self,
+        session: &mut Session,
+        ctx: &mut Exchange,
+        refusal: admission::Refusal,
+    ) -> Result<bool> {
+        ctx.verdict = Verdict::Refused;
+        ctx.refused_by = Some(refusal.limit);
+        let limit = ctx.generation.limit(refusal.limit);
+        let blocked = ctx
+            .client
+            .as_ref()
+            .and_then(|client| blocks::strike(&self.host, &ctx.generation, limit, client));
+        if blocked.is_some() {
+            // From the next packet on nothing of this client comes through; keeping its connection is keeping a corpse.
+            session.set_keepalive(None);
+        }
+        let answer = refusal::by_limit(
+            &ctx.generation,
+            refusal,
+            session::wants_json(session.req_header()),
+        )?;
+        Self::respond(session, answer).await
+    }
+
+    fn upstream(ctx: &Exchange) -> Result<&Upstream> {
+        match ctx.route.as_deref().map(|route| &route.action) {
+            Some(Action::Upstream(index)) => Ok(ctx.generation.upstream(*index)),
+            _ => Error::e_explain(
+                ErrorType::InternalError,
+                "a request without an upstream reached the upstream phase",
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange {
+            generation: self.host.pin(),
+            connection: None,
+            begun: self.host.now(),
+            request_id: self.host.request_id(),
+            client: None,
+            route: None,
+            verdict: Verdict::default(),
+            refused_by: None,
+            standing: None,
+            error: None,
+            tried: smallvec::SmallVec::new(),
+            asked: Nanos::ZERO,
+            answered: Nanos::ZERO,
+            body_bytes: 0,
+        }
+    }
+
+    /// No module is used: each would cost every request.
+    fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+        let connection = session::connection(session)?;
+        connection.enter(Phase::Request);
+        self.host.stats.requests.in_flight.enter();
+        let rules = &connection.rules;
+        session.set_read_timeout(Some(rules.body));
+        session.set_write_timeout(Some(rules.write));
+        session.set_keepalive(Some(rules.idle.as_secs().max(1)));
+        ctx.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+        let Some(connection) = ctx.connection.clone() else {
+            return Error::e_explain(ErrorType::InternalError, "a request without its connection");
+        };
+        if let Err(fault) = session::check(session, &connection.rules) {
+            return self.malformed(session, ctx, fault).await;
+        }
+        let peer = connection.peer.ip();
+        if blocks::is_blocked(&self.host, &ctx.generation.clients, peer) {
+            // The kernel answers nothing to a blocked source, and neither do we.
+            ctx.verdict = Verdict::Blocked;
+            session.shutdown().await;
+            return Ok(true);
+        }
+        let client = client::identify(&ctx.generation.clients, peer, &session.req_header().headers);
+        ctx.client = Some(client);
+        let generation = Arc::clone(&ctx.generation);
+        let request = view(session.req_header());
+        let Some(route) = generation.router.find(&request) else {
+            ctx.verdict = Verdict::Unrouted;
+            self.host.stats.requests.unrouted.one();
+            return Self::respond(session, refusal::plain(404, "no route takes this request")?)
+                .await;
+        };
+        ctx.route = Some(Arc::clone(route));
+        let subject = Subject {
+            request,
+            client,
+            route: &route.name,
+            connection: connection.id,
+        };
+        match admission::decide(&self.host, &generation, route, &subject) {
+            admission::Verdict::Refused(refusal) => {
+                return self.refused(session, ctx, refusal).await;
+            }
+            admission::Verdict::Admitted(standing) => ctx.standing = standing,
+        }
+        if let Some(span) = route.timeout {
+            connection.finish_within(span.into());
+        }
+        match &route.action {
+            Action::Respond(response) => {
+                let mut answer = refusal::configured(response)?;
+                report::decorate(&mut answer.header, ctx)?;
+                Self::respond(session, answer).await
+            }
+            Action::Upstream(_) => Ok(false),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        ctx.body_bytes += body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let most = ctx
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.rules.body_bytes);
+        if most.is_some_and(|most| ctx.body_bytes > most) {
+            ctx.error = Some("the request body is too large");
+            return Err(Error::new_down(ErrorType::HTTPStatus(413)));
+        }
+        Ok(())
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Exchange,
+    ) -> Result<Box<HttpPeer>> {
+        let upstream = Self::upstream(ctx)?;
+        let address = upstream.next(&ctx.tried);
+        upstream.stats.requests.one();
+        let time_left = ctx
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.time_left());
+        let peer = forward::peer(address, upstream, time_left);
+        ctx.tried.push(address);
+        ctx.asked = self.host.now();
+        Ok(peer)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let Ok(upstream) = Self::upstream(ctx) {
+            upstream.stats.connect_failures.one();
+            let again = ctx.tried.len() <= upstream.attempts as usize;
+            if again {
+                upstream.stats.retries.one();
+            }
+            // Nothing was sent yet, so any method may be tried again.
+            error.set_retry(again);
+        }
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        forward::rewrite(session.req_header(), request, ctx)
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        ctx.answered = self.host.now();
+        report::decorate(response, ctx)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Exchange,
+    ) -> FailToProxy {
+        report::failure(session, error, ctx).await
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error) -> bool {
+        // The access log has it, with what it was about.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
+        report::finish(&self.host, session, error, ctx);
+    }
+}

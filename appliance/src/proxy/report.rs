@@ -1,0 +1,130 @@
+//! How a request ends: what the response says of it, what a failure looks like, and its line in the log.
+
+use std::time::{Duration, SystemTime};
+
+use floodwall_limiter::Nanos;
+use pingora_error::{Error, ErrorSource, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::{FailToProxy, Session};
+
+use super::{Exchange, Proxy, forward, session, view};
+use crate::{
+    access_log::{Entry, Verdict, timestamp},
+    host::Host,
+    refusal,
+};
+
+impl Exchange {
+    /// The request's id as headers and logs write it.
+    pub(super) fn id(&self) -> String {
+        format!("{:016x}", self.request_id)
+    }
+}
+
+/// Puts onto an admitted response what the limits and the route say.
+pub(super) fn decorate(response: &mut ResponseHeader, ctx: &Exchange) -> Result<()> {
+    if let Some(standing) = ctx.standing {
+        refusal::write_standing(response, &ctx.generation, standing)?;
+    }
+    match &ctx.route {
+        Some(route) => forward::edit_response(response, &route.response_headers),
+        None => Ok(()),
+    }
+}
+
+/// Answers for an upstream that did not, unless its response is already on its way.
+pub(super) async fn failure(
+    session: &mut Session,
+    error: &Error,
+    ctx: &mut Exchange,
+) -> FailToProxy {
+    let status = session::status_of(error);
+    if *error.esource() == ErrorSource::Upstream {
+        ctx.verdict = Verdict::Failed;
+        if let Ok(upstream) = Proxy::upstream(ctx) {
+            upstream.stats.errors.one();
+        }
+    }
+    let reason = ctx.error.unwrap_or(match status {
+        504 => "the upstream took too long",
+        502 => "the upstream could not be reached or broke off",
+        413 => "the request body is too large",
+        408 => "the request body took too long",
+        500 => "an error inside the proxy",
+        _ => "the request could not be read to its end",
+    });
+    ctx.error = Some(reason);
+    session.set_keepalive(None);
+    if status > 0
+        && session.response_written().is_none()
+        && let Ok(answer) = refusal::plain(status, reason)
+    {
+        // The client may be gone; then there is nobody to tell.
+        let _ = Proxy::respond(session, answer).await;
+    }
+    FailToProxy {
+        error_code: status,
+        can_reuse_downstream: false,
+    }
+}
+
+/// Counts the request and writes its line.
+pub(super) fn finish(
+    host: &Host,
+    session: &mut Session,
+    error: Option<&Error>,
+    ctx: &mut Exchange,
+) {
+    let status = session
+        .response_written()
+        .map(|response| response.status.as_u16());
+    let Some(connection) = ctx.connection.take() else {
+        return;
+    };
+    host.stats.requests.in_flight.leave();
+    host.stats.requests.finished(status.unwrap_or(0));
+    connection.finished();
+    if !host.access_log.is_on() {
+        return;
+    }
+    let now = host.now();
+    let request = view(session.req_header());
+    let upstream = Proxy::upstream(ctx).ok().filter(|_| !ctx.tried.is_empty());
+    let broken = error.map(|error| error.etype().as_str());
+    host.access_log.write(
+        &Entry {
+            time: timestamp(SystemTime::now()),
+            client: ctx.client.map(|client| client.address),
+            peer: Some(connection.peer.ip().to_canonical()),
+            method: request.method,
+            host: request.host,
+            path: request.path,
+            status,
+            bytes: session.body_bytes_sent() as u64,
+            duration_ms: millis(now.minus(ctx.begun)),
+            upstream: upstream.map(|upstream| upstream.name.as_str()),
+            upstream_address: ctx.tried.last().map(ToString::to_string),
+            upstream_ms: (ctx.answered > Nanos::ZERO)
+                .then(|| millis(ctx.answered.minus(ctx.asked))),
+            route: ctx.route.as_ref().map(|route| route.name.as_str()),
+            limit: ctx
+                .refused_by
+                .map(|index| ctx.generation.limit(index).name.as_str()),
+            verdict: ctx.verdict,
+            error: ctx.error.or(broken),
+            generation: ctx.generation.number,
+            request_id: &ctx.id(),
+        },
+        &host.stats.requests.access_log_dropped,
+    );
+}
+
+fn millis(span: Nanos) -> f64 {
+    let micros = Duration::from(span).as_micros();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a request of 285 years may lose a microsecond"
+    )]
+    let micros = micros as f64;
+    micros / 1000.0
+}

@@ -1,0 +1,111 @@
+//! What the phases read from a session.
+
+use std::sync::Arc;
+
+use http::header;
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use crate::{
+    request::RequestView,
+    server::{
+        connection::{Connection, Rules},
+        guard::Guard,
+    },
+    strict::{self, Fault},
+};
+
+/// The connection that a session came in on.
+///
+/// # Errors
+/// When the stream below is none of ours, which only a mistake in the accept loop can cause.
+pub(super) fn connection(session: &Session) -> Result<Arc<Connection>> {
+    let stream = session.as_downstream().stream();
+    // The box itself is a stream too; the one inside is meant.
+    let guard = stream.and_then(|stream| (**stream).as_any().downcast_ref::<Guard>());
+    match guard {
+        Some(guard) => Ok(Arc::clone(guard.connection())),
+        None => Error::e_explain(ErrorType::InternalError, "a session without its guard"),
+    }
+}
+
+/// Checks that the request is well formed and within the listener's bounds.
+///
+/// # Errors
+/// The [`Fault`] to answer with.
+pub(super) fn check(session: &Session, rules: &Rules) -> Result<(), Fault> {
+    let head = session.req_header();
+    strict::check(head, &session.as_downstream().to_h1_raw(), rules.target)?;
+    let length = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match (length, rules.body_bytes) {
+        (Some(length), Some(most)) if length > most => Err(Fault {
+            status: 413,
+            what: "the request body is too large",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The parts of a request that rules may look at. The target was checked to be ASCII.
+pub fn view(head: &RequestHeader) -> RequestView<'_> {
+    let target = str::from_utf8(head.raw_path()).unwrap_or("/");
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    RequestView {
+        method: head.method.as_str(),
+        host: host(head),
+        path,
+        query,
+        headers: &head.headers,
+    }
+}
+
+fn host(head: &RequestHeader) -> &str {
+    let authority = head
+        .headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let end = match authority.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    &authority[..end]
+}
+
+/// Whether the client would rather have JSON than text.
+pub(super) fn wants_json(head: &RequestHeader) -> bool {
+    head.headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|accept| accept.contains("application/json") || accept.contains("+json"))
+}
+
+/// An error that the phases turn into `status`.
+pub(super) fn status_of(error: &Error) -> u16 {
+    match error.etype() {
+        ErrorType::HTTPStatus(status) => *status,
+        ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout
+            if *error.esource() == ErrorSource::Upstream =>
+        {
+            504
+        }
+        _ => match error.esource() {
+            ErrorSource::Upstream => 502,
+            ErrorSource::Downstream => match error.etype() {
+                // The client left, or its connection is broken: nobody reads an answer.
+                ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed => 0,
+                ErrorType::ReadTimedout => 408,
+                _ => 400,
+            },
+            ErrorSource::Internal | ErrorSource::Unset => 500,
+        },
+    }
+}

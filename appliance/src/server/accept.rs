@@ -1,0 +1,260 @@
+//! The accept loop of one thread.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use floodwall_config::Config;
+use floodwall_limiter::Source;
+use pingora_core::{
+    apps::HttpServerApp,
+    protocols::{
+        GetSocketDigest, SocketDigest,
+        http::ServerSession,
+        l4::{socket::SocketAddr as PingoraAddress, stream::Stream as L4Stream},
+    },
+    server::configuration::ServerConf,
+};
+use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use super::{
+    Order, PULSE,
+    census::{Census, Most},
+    connection::{Connection, Rules},
+    guard::Guard,
+};
+use crate::{blocks, host::Host, proxy::Proxy};
+
+/// One listener as every thread sees it.
+#[derive(Debug)]
+pub(super) struct Door {
+    name: String,
+    census: Arc<Census>,
+    /// The rules of a generation, by its number: they change with a reload, the socket does not.
+    rules: ArcSwap<(u64, Arc<Rules>)>,
+}
+
+/// A number for each connection of the process.
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
+
+/// Too many open files will not end by asking again at once.
+const BREATHER: Duration = Duration::from_millis(20);
+
+/// Upstream connections that a thread keeps for later, at most.
+const POOL: usize = 512;
+
+pub(super) fn doors<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<Arc<Door>> {
+    names
+        .filter_map(|name| {
+            config
+                .listeners
+                .iter()
+                .find(|listener| listener.name == name)
+        })
+        .map(|listener| {
+            let most = Most {
+                all: listener.max.connections,
+                per_client: listener.max.connections_per_client,
+            };
+            Arc::new(Door {
+                name: listener.name.clone(),
+                census: Census::new(most),
+                // No generation has this number, so that the first connection fetches its rules.
+                rules: ArcSwap::from_pointee((0, Arc::new(Rules::from(listener)))),
+            })
+        })
+        .collect()
+}
+
+impl Door {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn census(&self) -> Arc<Census> {
+        Arc::clone(&self.census)
+    }
+
+    /// What this listener grants by the present generation.
+    fn rules(&self, host: &Host) -> Arc<Rules> {
+        let generation = host.generation();
+        let known = self.rules.load();
+        if known.0 == generation.number {
+            return Arc::clone(&known.1);
+        }
+        let Some(listener) = generation
+            .config
+            .listeners
+            .iter()
+            .find(|listener| listener.name == self.name)
+        else {
+            return Arc::clone(&known.1);
+        };
+        let rules = Arc::new(Rules::from(listener));
+        self.census.bound(Most {
+            all: listener.max.connections,
+            per_client: listener.max.connections_per_client,
+        });
+        self.rules
+            .store(Arc::new((generation.number, Arc::clone(&rules))));
+        rules
+    }
+}
+
+/// Serves until the order is to stop.
+pub(super) async fn work(
+    host: Arc<Host>,
+    listeners: Vec<(StdListener, Arc<Door>)>,
+    mut orders: watch::Receiver<Order>,
+    pulse: Arc<AtomicU64>,
+) {
+    let conf = ServerConf {
+        upstream_keepalive_pool_size: POOL,
+        threads: 1,
+        ..ServerConf::default()
+    };
+    let proxy = Arc::new(http_proxy(&Arc::new(conf), Proxy::new(Arc::clone(&host))));
+    let (leaving, leave) = watch::channel(false);
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|(socket, door)| {
+            let crew = Crew {
+                host: Arc::clone(&host),
+                proxy: Arc::clone(&proxy),
+                door,
+                leave: leave.clone(),
+            };
+            tokio::spawn(crew.accept(socket))
+        })
+        .collect();
+    let mut beat = tokio::time::interval(PULSE);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => pulse.store(host.now().0, Relaxed),
+            changed = orders.changed() => {
+                let order = *orders.borrow_and_update();
+                if changed.is_err() || order == Order::Stop {
+                    return;
+                }
+                if order == Order::Drain {
+                    for task in &accepting {
+                        task.abort();
+                    }
+                    // Connections end with their present request; those without one end at once.
+                    let _ = leaving.send(true);
+                    proxy.http_cleanup().await;
+                }
+            }
+        }
+    }
+}
+
+/// Whoever stands at one door of one thread.
+struct Crew {
+    host: Arc<Host>,
+    proxy: Arc<HttpProxy<Proxy>>,
+    door: Arc<Door>,
+    leave: watch::Receiver<bool>,
+}
+
+impl Crew {
+    async fn accept(self, socket: StdListener) {
+        let listener = match TcpListener::from_std(socket) {
+            Ok(listener) => listener,
+            Err(error) => {
+                return tracing::error!(listener = self.door.name, %error, "cannot poll the listener");
+            }
+        };
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.welcome(stream, peer),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(listener = self.door.name, %error, "cannot accept");
+                    tokio::time::sleep(BREATHER).await;
+                }
+            }
+        }
+    }
+
+    /// Turns a connection away or starts its task.
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+        let host = &self.host;
+        let generation = host.generation();
+        let requests = &host.stats.requests;
+        requests.connections.one();
+        if blocks::is_blocked(host, &generation.clients, peer.ip()) {
+            requests.connections_refused_blocked.one();
+            blocks::count_turned_away(host, &generation.clients, peer.ip());
+            return reset(&stream);
+        }
+        let rules = self.door.rules(host);
+        let client = Source::of(peer.ip(), generation.clients.prefixes);
+        let Some(seat) = self.door.census.enter(client) else {
+            requests.connections_refused_full.one();
+            return reset(&stream);
+        };
+        // A connection that cannot be set so is one that is gone already.
+        let _ = stream.set_nodelay(true);
+        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
+        let connection = Connection::new(Arc::clone(host), id, peer, rules, seat);
+        tokio::spawn(serve(
+            guarded(stream, peer, connection),
+            Arc::clone(&self.proxy),
+            self.leave.clone(),
+        ));
+    }
+}
+
+/// Serves one connection, request after request.
+async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiver<bool>) {
+    let idle = stream.connection().rules.idle.as_secs().max(1);
+    let mut session = ServerSession::new_http1(Box::new(stream));
+    session.set_keepalive((!*leave.borrow()).then_some(idle));
+    let mut next = proxy.process_new_http(session, &leave).await;
+    while let Some(reused) = next {
+        let (stream, settings) = reused.consume();
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        next = proxy.process_new_http(session, &leave).await;
+    }
+}
+
+fn guarded(stream: TcpStream, peer: SocketAddr, connection: Arc<Connection>) -> Guard {
+    use std::os::fd::AsRawFd;
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    // Known already; asking the kernel again would cost a system call a request.
+    let _ = digest.peer_addr.set(Some(PingoraAddress::Inet(peer)));
+    let mut stream = L4Stream::from(stream);
+    stream.set_socket_digest(digest);
+    Guard::new(stream, connection)
+}
+
+/// Closes without a word: a reset instead of an orderly end, so that no state stays behind on this side.
+fn reset(stream: &TcpStream) {
+    // If this fails the connection is closed in order, which is only less cheap.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Errors of `accept` that belong to the connection that was not accepted (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,251 @@
+//! The stream under a connection: it bounds a request's head in time and size, and answers in the right words
+//! when the head never becomes a request.
+//!
+//! Pingora reads a head for as long as bytes keep dripping, up to a mebibyte, and answers what it cannot parse
+//! before any phase sees it. This wrapper cuts both: it knows that a head is coming in ([`Phase::Head`]), and
+//! that a response written in that phase can only be such an answer.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType, l4::stream::Stream as L4Stream, raw_connect::ProxyDigest,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+use crate::{
+    early,
+    server::{
+        connection::{Connection, Moment, Phase},
+        head::{Head, Most},
+    },
+};
+
+/// A client's stream with its connection's rules.
+#[derive(Debug)]
+pub struct Guard {
+    inner: L4Stream,
+    connection: Arc<Connection>,
+    head: Head,
+    timer: Option<Timer>,
+    /// What is still to be written of an answer in place of the server's own; then the connection ends.
+    answer: Option<Vec<u8>>,
+}
+
+/// A clock, and what it was set for.
+#[derive(Debug)]
+struct Timer {
+    of: Moment,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Guard {
+    pub fn new(inner: L4Stream, connection: Arc<Connection>) -> Self {
+        Self {
+            inner,
+            connection,
+            head: Head::default(),
+            timer: None,
+            answer: None,
+        }
+    }
+
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Ends a head that is too slow or too large: one answer, one line in the log, and no more reading.
+    fn cut(&mut self, context: &mut Context<'_>, fault: early::Fault) -> io::Error {
+        self.answer = Some(early::answer(&self.connection, fault));
+        // Best effort: a client that does not read its answer gets none.
+        let _ = self.write_answer(context);
+        io::Error::new(io::ErrorKind::TimedOut, fault.what)
+    }
+
+    fn write_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(answer) = self.answer.as_mut().filter(|answer| !answer.is_empty()) {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, answer))?;
+            answer.drain(..written);
+        }
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    /// Polls the clock of whatever is bounded now. A timer is made only when a read had to wait.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let now = self.connection.moment();
+        if self.timer.as_ref().is_none_or(|timer| timer.of != now) {
+            let span = match now.phase {
+                Phase::Idle => None,
+                Phase::Head => Some(self.connection.rules.header),
+                Phase::Request => self.connection.time_left(),
+            };
+            self.timer = span.map(|span| Timer {
+                of: now,
+                sleep: Box::pin(tokio::time::sleep(span)),
+            });
+        }
+        match &mut self.timer {
+            Some(timer) => timer.sleep.as_mut().poll(context),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Looks at what was read, as long as it belongs to a head.
+    fn look(&mut self, bytes: &[u8]) -> Option<early::Fault> {
+        match self.connection.phase() {
+            Phase::Idle if !bytes.is_empty() => {
+                self.connection.enter(Phase::Head);
+                self.head = Head::default();
+            }
+            Phase::Head => {}
+            _ => return None,
+        }
+        let rules = &self.connection.rules;
+        self.head.take(
+            bytes,
+            Most {
+                bytes: rules.header_bytes,
+                fields: rules.headers,
+            },
+        );
+        self.head.fault()
+    }
+}
+
+impl AsyncRead for Guard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.answer.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let phase = self.connection.phase();
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.inner).poll_read(context, buffer) {
+            Poll::Ready(result) => {
+                result?;
+                if let Some(fault) = self.look(&buffer.filled()[before..]) {
+                    return Poll::Ready(Err(self.cut(context, fault)));
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => {
+                ready!(self.poll_deadline(context));
+                let error = if phase == Phase::Head {
+                    self.cut(context, early::HEAD_TOO_SLOW)
+                } else {
+                    io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the request took longer than its route allows",
+                    )
+                };
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Guard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.connection.phase() == Phase::Head && self.answer.is_none() {
+            self.answer = Some(early::answer(&self.connection, early::fault_of(bytes)));
+        }
+        if self.answer.is_some() {
+            // The server's own words are swallowed; ours go out in their place.
+            ready!(self.write_answer(context))?;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.connection.phase() == Phase::Head || self.answer.is_some() {
+            let first = slices
+                .iter()
+                .find(|slice| !slice.is_empty())
+                .map_or(&[][..], |slice| slice);
+            return self.poll_write(context, first);
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Guard {
+    async fn shutdown(&mut self) {
+        Shutdown::shutdown(&mut self.inner).await;
+    }
+}
+
+#[async_trait]
+impl Peek for Guard {
+    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        self.inner.try_peek(buffer).await
+    }
+}
+
+impl UniqueID for Guard {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for Guard {}
+
+impl GetTimingDigest for Guard {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Guard {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+
+    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
+        self.inner.set_proxy_digest(digest);
+    }
+}
+
+impl GetSocketDigest for Guard {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.inner.set_socket_digest(digest);
+    }
+}

@@ -1,0 +1,152 @@
+//! Counters that live as long as the process, kept by name so that a reload loses none.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use crate::server::census::Census;
+
+/// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub requests: Requests,
+    pub reloads: Reloads,
+    limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
+    upstreams: Mutex<BTreeMap<String, Arc<UpstreamStats>>>,
+    doors: Mutex<Vec<(String, Arc<Census>)>>,
+}
+
+/// A number that only grows, shared by all threads.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    #[inline]
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number of things that are there now.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    pub fn enter(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub fn leave(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What came through the front door.
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// Finished requests by the hundreds of their status: 1xx to 5xx; the first counts those without any.
+    by_class: [Count; 6],
+    /// Requests refused as malformed, before any route was looked for.
+    pub malformed: Count,
+    /// Requests without a route.
+    pub unrouted: Count,
+    /// Connections accepted, and refused at accept because their source is blocked or has too many.
+    pub connections: Count,
+    pub connections_refused_blocked: Count,
+    pub connections_refused_full: Count,
+    pub connections_open: Gauge,
+    /// Requests being served.
+    pub in_flight: Gauge,
+    pub access_log_dropped: Count,
+}
+
+impl Requests {
+    pub fn finished(&self, status: u16) {
+        let class = usize::from(status / 100);
+        self.by_class[if class < self.by_class.len() {
+            class
+        } else {
+            0
+        }]
+        .one();
+    }
+
+    /// Finished requests of one class: 2 is 2xx, and 0 those that ended without a status.
+    pub fn of_class(&self, class: usize) -> u64 {
+        self.by_class.get(class).map_or(0, Count::get)
+    }
+}
+
+/// What became of reloads.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    pub taken: Count,
+    pub refused: Count,
+}
+
+/// What one limit did, over all generations that had a limit of its name.
+#[derive(Debug, Default)]
+pub struct LimitStats {
+    pub admitted: Count,
+    pub refused: Count,
+    /// Would have been refused, had the limit not been in shadow.
+    pub shadowed: Count,
+    /// Sources this limit has put into the kernel's table.
+    pub blocks: Count,
+}
+
+/// What one upstream did.
+#[derive(Debug, Default)]
+pub struct UpstreamStats {
+    pub requests: Count,
+    pub connect_failures: Count,
+    pub retries: Count,
+    pub errors: Count,
+}
+
+impl Stats {
+    /// The counters of the limit of this name, new or as they stand.
+    pub fn limit(&self, name: &str) -> Arc<LimitStats> {
+        Arc::clone(lock(&self.limits).entry(name.to_owned()).or_default())
+    }
+
+    /// The counters of the upstream of this name, new or as they stand.
+    pub fn upstream(&self, name: &str) -> Arc<UpstreamStats> {
+        Arc::clone(lock(&self.upstreams).entry(name.to_owned()).or_default())
+    }
+
+    /// Takes note of the listeners' connection counts.
+    pub fn set_doors(&self, doors: Vec<(String, Arc<Census>)>) {
+        *lock(&self.doors) = doors;
+    }
+
+    /// Open connections of each listener, by its name.
+    pub fn open_connections(&self) -> Vec<(String, u64)> {
+        lock(&self.doors)
+            .iter()
+            .map(|(name, census)| (name.clone(), census.open()))
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only insertions happen under these locks; a panic elsewhere cannot leave them half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
