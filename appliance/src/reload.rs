@@ -131,7 +131,7 @@ impl Reloader {
             None => "in the proxy; the pre-filter is off",
         };
         match self.last().filter(|last| !last.ok) {
-            None => format!("Generation {running} {layers}"),
+            None => format!("generation {running} {layers}"),
             Some(last) => {
                 let first = last.problems.first().map_or("", String::as_str);
                 let more = match last.problems.len() {
@@ -139,7 +139,7 @@ impl Reloader {
                     all => format!(" (and {} more)", all - 1),
                 };
                 format!(
-                    "Generation {running} {layers}. Reload refused at {}: {first}{more}",
+                    "generation {running} {layers}; reload refused at {}: {first}{more}",
                     last.at
                 )
             }

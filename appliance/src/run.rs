@@ -24,7 +24,7 @@ pub fn run(file: &Path) -> Result<(), BootError> {
     announce(&floodwall, &manager);
     let mut watchdog = Watchdog::new(&manager);
     obey(&signals, &floodwall, &mut watchdog)?;
-    manager.stopping("Finishing the requests that are under way");
+    manager.stopping("finishing the requests that are under way");
     tracing::info!("stopping: no new connections; a second signal ends the rest at once");
     floodwall.stop(|| {
         watchdog.feed(true);
@@ -46,6 +46,13 @@ fn announce(floodwall: &Floodwall, manager: &Manager) {
             address = listener.address,
             "listening"
         );
+    }
+    for attached in &status.prefilter.interfaces {
+        let (interface, mode, adopted) = (&attached.name, &attached.mode, attached.adopted);
+        tracing::info!(interface, mode, adopted, "filtering packets");
+        if let Some(why) = &attached.fallback {
+            tracing::warn!(interface, "the driver cannot filter, the stack does: {why}");
+        }
     }
     let headline = service.reloader.headline();
     tracing::info!(version = status.version, file = %status.generation.file.display(), "serving: {headline}");

@@ -41,7 +41,7 @@ impl Service {
                 fs::read_to_string(site.path("stderr")).unwrap_or_default()
             )
         });
-        assert!(ready.contains("STATUS=Generation 1"), "{ready}");
+        assert!(ready.contains("STATUS=generation 1"), "{ready}");
         service
     }
 
