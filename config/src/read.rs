@@ -5,6 +5,7 @@
 
 mod cursor;
 mod fields;
+mod first_places;
 mod names;
 mod scalars;
 

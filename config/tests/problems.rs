@@ -1,6 +1,8 @@
 //! Tables of texts and of what is said about them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+use std::fmt::Write;
+
 use floodwall_config::{Config, schema};
 
 /// Who can see that a text is wrong.
@@ -121,6 +123,19 @@ fn keys_given_twice_at_every_level() {
             "\n{text}"
         );
     }
+}
+
+#[test]
+fn a_name_given_twice_among_many() {
+    let mut text = format!("{DOOR}limits:\n");
+    for at in (0..40).chain([7]) {
+        writeln!(text, "  l{at}: {{ key: none, rate: 1/s }}").unwrap();
+    }
+    let problems = Config::from_text(&text, "f").unwrap_err().to_string();
+    assert_eq!(
+        problems,
+        "f:44:3: limits.l7: given twice, first at 11:3; allowed: once"
+    );
 }
 
 #[test]

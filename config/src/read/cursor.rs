@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 
+use super::first_places::FirstPlaces;
 use crate::problem::{Fault, Place, Problem, Problems};
 use crate::yaml::{Entry, Node, ScalarKind, Value};
 
@@ -187,20 +186,12 @@ impl<'a> Cursor<'a> {
         let Value::Map(entries) = &self.node.value else {
             return self.refuse("a mapping");
         };
-        let mut places = HashMap::with_capacity(entries.len());
+        let mut places = FirstPlaces::for_keys(entries.len());
         let mut once = Vec::with_capacity(entries.len());
         for entry in entries {
-            match places.entry(entry.key.as_ref()) {
-                Slot::Occupied(first) => self.report_key(
-                    entry,
-                    Fault::Duplicate {
-                        first: *first.get(),
-                    },
-                ),
-                Slot::Vacant(free) => {
-                    free.insert(entry.place);
-                    once.push(entry);
-                }
+            match places.first(&entry.key, entry.place) {
+                Some(first) => self.report_key(entry, Fault::Duplicate { first }),
+                None => once.push(entry),
             }
         }
         Some(once)
