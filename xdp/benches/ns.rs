@@ -4,7 +4,11 @@
 //! program's time, and `ratio` is ours over theirs. Needs root; xdp-filter comes with Debian's xdp-tools.
 
 #[path = "../tests/kernel/packet.rs"]
-#[expect(dead_code, reason = "the tests build more kinds of packets")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the tests' own packets, of which they build more kinds"
+)]
 mod packet;
 
 use std::{process::Command, time::Duration};
@@ -117,7 +121,6 @@ impl Ours {
         let key = KeyHash::of_source(memory.secret, source);
         let flow = FlowId::block(key, Scope::Listeners);
         table.hold(flow, Nanos(u64::MAX >> 1), Nanos::ZERO)?;
-        // The record that the program counts in: the fingerprint is its first word.
         Ok(())
     }
 }

@@ -1,6 +1,11 @@
 //! The program on an interface: attached, adopted, replaced; always by a pinned link.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use aya::programs::{
     Xdp, XdpMode,
@@ -57,7 +62,7 @@ fn plan_one(folder: &Folder, interface: &str, mode: Mode) -> Result<Plan, Error>
     let left = left.filter(|left| mode == Mode::Auto || mode == *left);
     if left.is_none() {
         // The link's interface is gone, or it has to be attached in another mode.
-        pins::remove(&pin)?;
+        unlink(folder, ifindex)?;
     }
     Ok(Plan {
         interface: interface.to_owned(),
@@ -103,7 +108,7 @@ pub(crate) fn attach(
             Ok(status) => statuses.push(status),
             Err(error) => {
                 for status in &statuses {
-                    pins::remove(&folder.link(status.ifindex))?;
+                    unlink(folder, status.ifindex)?;
                 }
                 return Err(error);
             }
@@ -208,8 +213,29 @@ fn open(pin: &Path) -> Result<FdLink, Error> {
 pub(crate) fn leave_others(folder: &Folder, interfaces: &[InterfaceStatus]) -> Result<(), Error> {
     for ifindex in folder.links()? {
         if interfaces.iter().all(|status| status.ifindex != ifindex) {
-            pins::remove(&folder.link(ifindex))?;
+            unlink(folder, ifindex)?;
         }
     }
     Ok(())
 }
+
+/// Detaches from one interface, and waits until it is free: the kernel lets go of a link some moments
+/// after its last handle is gone.
+fn unlink(folder: &Folder, ifindex: u32) -> Result<(), Error> {
+    let pin = folder.link(ifindex);
+    let program = linked_program(&pin)?;
+    pins::remove(&pin)?;
+    let is_attached = || {
+        // An interface that cannot be asked about has gone.
+        let attached = netlink::attached(ifindex).ok().flatten();
+        attached.is_some_and(|attached| Some(attached.program) == program)
+    };
+    let deadline = Instant::now() + RELEASE;
+    while is_attached() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// How long the kernel is given to let go of a link. It takes some milliseconds.
+const RELEASE: Duration = Duration::from_secs(2);

@@ -140,7 +140,9 @@ impl PreFilter {
         if !pins::path(settings).exists() {
             return Ok(());
         }
-        Folder::open(settings)?.remove()
+        let folder = Folder::open(settings)?;
+        attachment::leave_others(&folder, &[])?;
+        folder.remove()
     }
 
     fn live(&self) -> MutexGuard<'_, Loaded> {

@@ -45,16 +45,9 @@ pub struct Run {
     pub time: Duration,
 }
 
+#[derive(Clone, Copy)]
 #[repr(transparent)]
 struct Data(abi::Rules);
-
-impl Clone for Data {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl Copy for Data {}
 
 // SAFETY: `repr(C)` without padding, as its assertion on the size says.
 unsafe impl Pod for Data {}

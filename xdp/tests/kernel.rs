@@ -5,6 +5,8 @@ mod kernel {
     mod agreement;
     mod budgets;
     mod harness;
+    mod life_cycle;
+    mod namespace;
     mod packet;
     mod parsing;
     mod verdicts;

@@ -9,6 +9,9 @@
     reason = "a call in the kernel's program costs a stack frame and hides bounds from the verifier"
 )]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod bytes;
 pub mod maps;
 pub mod packet;

@@ -14,7 +14,7 @@ use super::{
     packet::{ACK, Packet, SYN, tcp, udp},
 };
 
-/// A seeded generator: SplitMix64 (Steele, Lea and Flood, 2014).
+/// A seeded generator: `SplitMix64` (Steele, Lea and Flood, 2014).
 struct Dice(u64);
 
 impl Dice {
@@ -87,15 +87,14 @@ impl Model {
             };
             let id = LimitId::new(secret, LimitKind::Packet, &limit.name);
             let flow = FlowId::new(key, id);
-            match self.table.charge(flow, limit.quota, entry.now, 1) {
-                Ok(done) => taken.push((flow, limit.quota, done)),
-                Err(_) => {
-                    for (flow, quota, done) in taken {
-                        self.table.refund(flow, quota, done, entry.now, 1);
-                    }
-                    return Reason::Limited;
-                }
+            if let Ok(done) = self.table.charge(flow, limit.quota, entry.now, 1) {
+                taken.push((flow, limit.quota, done));
+                continue;
             }
+            for (flow, quota, done) in taken {
+                self.table.refund(flow, quota, done, entry.now, 1);
+            }
+            return Reason::Limited;
         }
         Reason::Passed
     }
@@ -186,15 +185,15 @@ fn one_trace_has_the_same_verdicts_in_both_layers() {
         return;
     }
     let bench = Bench::with_sources(SOURCES);
-    let mut seen = [0_u64; 3];
+    let mut verdicts = [0_u64; 3];
     for seed in 1..=TRACES {
         println!("seed {seed}");
-        seen = replay(&bench, seed, seen);
+        verdicts = replay(&bench, seed, verdicts);
     }
-    let [passed, limited, blocked] = seen;
+    let [passed, limited, blocked] = verdicts;
     println!("passed {passed}, limited {limited}, blocked {blocked}");
     assert_eq!(passed + limited + blocked, TRACES * ENTRIES);
-    for count in seen {
+    for count in verdicts {
         assert!(
             count > TRACES * ENTRIES / 100,
             "the traces show all verdicts"
@@ -202,7 +201,7 @@ fn one_trace_has_the_same_verdicts_in_both_layers() {
     }
 }
 
-fn replay(bench: &Bench, seed: u64, mut seen: [u64; 3]) -> [u64; 3] {
+fn replay(bench: &Bench, seed: u64, mut verdicts: [u64; 3]) -> [u64; 3] {
     let mut dice = Dice(seed);
     let rules = some_rules(&mut dice);
     let program = bench.load(&rules);
@@ -228,12 +227,12 @@ fn replay(bench: &Bench, seed: u64, mut seen: [u64; 3]) -> [u64; 3] {
             entry.0
         );
         match expected {
-            Reason::Passed => seen[0] += 1,
-            Reason::Limited => seen[1] += 1,
-            _ => seen[2] += 1,
+            Reason::Passed => verdicts[0] += 1,
+            Reason::Limited => verdicts[1] += 1,
+            _ => verdicts[2] += 1,
         }
     }
-    seen
+    verdicts
 }
 
 fn block_both(bench: &Bench, model: &Model, entry: &Entry, dice: &mut Dice) {
