@@ -29,9 +29,11 @@ pub enum Verdict {
 }
 
 /// How a client stands with one limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub limit: config::LimitIndex,
+    /// The quota that applies to this key, in the words of the `RateLimit-Policy` field.
+    pub policy: Arc<str>,
     /// Requests that may still come at once.
     pub remaining: u64,
     /// When one more than that will be possible.
@@ -39,9 +41,11 @@ pub struct Standing {
 }
 
 /// Why a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub limit: config::LimitIndex,
+    /// The quota that applies to this key, in the words of the `RateLimit-Policy` field.
+    pub policy: Arc<str>,
     /// The same request would pass after this; [`Nanos::MAX`] is never.
     pub retry_after: Nanos,
 }
@@ -60,15 +64,15 @@ struct Charged<'a> {
     done: Done,
 }
 
-/// Asks every limit of the route, in order.
+/// Asks every limit of the route, in order, as of `now`.
 pub fn decide(
     host: &Host,
     generation: &Generation,
     route: &Arc<config::Route>,
     subject: &Subject<'_>,
+    now: Nanos,
 ) -> Verdict {
     let mut charged: SmallVec<[Charged<'_>; 8]> = SmallVec::new();
-    let now = host.now();
     for &index in &route.limits {
         let Some((asked, _)) = ask(&host.table, generation, index, subject) else {
             continue;
@@ -81,6 +85,7 @@ pub fn decide(
                 asked.limit.stats.refused.one();
                 return Verdict::Refused(Refusal {
                     limit: index,
+                    policy: Arc::clone(&asked.rule.policy),
                     retry_after: retry_after(refused),
                 });
             }
@@ -241,6 +246,7 @@ fn standing(limit: config::LimitIndex, rule: &Rule, debt: Nanos) -> Standing {
     let room = quota.depth().minus(debt).0 % quota.interval().0;
     Standing {
         limit,
+        policy: Arc::clone(&rule.policy),
         remaining,
         reset: Nanos(quota.interval().0 - room),
     }

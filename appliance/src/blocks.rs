@@ -114,9 +114,9 @@ pub fn list(host: &Host) -> Vec<Listed> {
 }
 
 /// Whether a peer is blocked now, in whatever scope: what the process asks at accept and for each request.
-pub fn is_blocked(host: &Host, clients: &Clients, peer: IpAddr) -> bool {
+pub fn is_blocked(host: &Host, clients: &Clients, peer: IpAddr, now: Nanos) -> bool {
     let flow = block_flow(host, Source::of(peer, clients.prefixes));
-    let blocked = host.table.blocked(flow, host.now());
+    let blocked = host.table.blocked(flow, now);
     blocked.listeners || blocked.host
 }
 
@@ -141,12 +141,12 @@ pub fn strike(
     generation: &Generation,
     limit: &Limit,
     client: &Client,
+    now: Nanos,
 ) -> Option<Opened> {
     let block = limit.block.as_ref()?;
     if !client.direct || check(&generation.clients, client.address).is_err() {
         return None;
     }
-    let now = host.now();
     let key = KeyHash::of_source(host.secret(), client.source);
     let standing = host
         .table

@@ -117,7 +117,7 @@ fn follow(
     let limits = route
         .map(|route| admission::preview(host, generation, route, &subject))
         .unwrap_or_default();
-    let blocked = blocks::is_blocked(host, &generation.clients, peer);
+    let blocked = blocks::is_blocked(host, &generation.clients, peer, host.now());
     let action = if blocked {
         Outcome::Nothing
     } else {

@@ -16,6 +16,8 @@ use crate::stats::LimitStats;
 #[derive(Debug)]
 pub struct Limit {
     pub name: String,
+    /// The name as header fields write it.
+    pub quoted: String,
     pub id: LimitId,
     pub key: Vec<KeyPart>,
     pub rule: Rule,
@@ -34,7 +36,7 @@ pub struct Limit {
 pub struct Rule {
     pub rate: Rate,
     /// This limit's item of the `RateLimit-Policy` field.
-    pub policy: String,
+    pub policy: Arc<str>,
 }
 
 /// When this limit puts a source into the kernel's table.
@@ -63,6 +65,7 @@ impl Limit {
     pub fn compile(limit: &config::Limit, secret: Secret, stats: Arc<LimitStats>) -> Self {
         Self {
             name: limit.name.clone(),
+            quoted: quoted(&limit.name),
             id: LimitId::new(secret, LimitKind::Request, &limit.name),
             key: limit.key.clone(),
             rule: Rule::new(&limit.name, &limit.rate),
@@ -107,7 +110,7 @@ impl Rule {
         );
         Self {
             rate: rate.clone(),
-            policy,
+            policy: policy.into(),
         }
     }
 }
@@ -118,7 +121,7 @@ fn window(quota: Quota) -> Nanos {
 }
 
 /// A name as an RFC 9651 string: only visible ASCII, with quotes and backslashes escaped.
-pub(crate) fn quoted(name: &str) -> String {
+fn quoted(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     out.push('"');
     for c in name.chars() {

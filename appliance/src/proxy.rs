@@ -1,12 +1,10 @@
 //! The phases of a request, as Pingora calls them: each gathers from the session, asks, and acts on the verdict.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use floodwall_config as config;
 use floodwall_config::Action;
-use floodwall_limiter::Nanos;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -14,49 +12,26 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::{
     access_log::Verdict,
-    admission::{self, Standing},
-    blocks,
-    client::{self, Client},
-    generation::Generation,
+    admission, blocks, client,
     host::Host,
     key::Subject,
     refusal::{self, Answer},
-    server::connection::{Connection, Phase},
+    server::connection::Phase,
     strict,
-    upstream::Upstream,
 };
 
+mod exchange;
 mod forward;
 mod report;
 mod session;
 
+pub use exchange::Exchange;
 pub use session::view;
 
 /// The proxy of one thread. It holds nothing of its own: all state is the host's.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     host: Arc<Host>,
-}
-
-/// What is known of one request, from its first phase to its line in the log.
-#[derive(Debug)]
-pub struct Exchange {
-    generation: Arc<Generation>,
-    connection: Option<Arc<Connection>>,
-    begun: Nanos,
-    request_id: u64,
-    client: Option<Client>,
-    route: Option<Arc<config::Route>>,
-    verdict: Verdict,
-    /// The limit that refused.
-    refused_by: Option<config::LimitIndex>,
-    standing: Option<Standing>,
-    error: Option<&'static str>,
-    /// Servers that were asked, the last one last.
-    tried: smallvec::SmallVec<[SocketAddr; 2]>,
-    asked: Nanos,
-    answered: Nanos,
-    body_bytes: u64,
 }
 
 impl Proxy {
@@ -99,30 +74,19 @@ impl Proxy {
         ctx.verdict = Verdict::Refused;
         ctx.refused_by = Some(refusal.limit);
         let limit = ctx.generation.limit(refusal.limit);
-        let blocked = ctx
-            .client
-            .as_ref()
-            .and_then(|client| blocks::strike(&self.host, &ctx.generation, limit, client));
+        let blocked = ctx.client.as_ref().and_then(|client| {
+            blocks::strike(&self.host, &ctx.generation, limit, client, ctx.begun)
+        });
         if blocked.is_some() {
             // From the next packet on nothing of this client comes through; keeping its connection is keeping a corpse.
             session.set_keepalive(None);
         }
         let answer = refusal::by_limit(
             &ctx.generation,
-            refusal,
+            &refusal,
             session::wants_json(session.req_header()),
         )?;
         Self::respond(session, answer).await
-    }
-
-    fn upstream(ctx: &Exchange) -> Result<&Upstream> {
-        match ctx.route.as_deref().map(|route| &route.action) {
-            Some(Action::Upstream(index)) => Ok(ctx.generation.upstream(*index)),
-            _ => Error::e_explain(
-                ErrorType::InternalError,
-                "a request without an upstream reached the upstream phase",
-            ),
-        }
     }
 }
 
@@ -131,22 +95,7 @@ impl ProxyHttp for Proxy {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        Exchange {
-            generation: self.host.pin(),
-            connection: None,
-            begun: self.host.now(),
-            request_id: self.host.request_id(),
-            client: None,
-            route: None,
-            verdict: Verdict::default(),
-            refused_by: None,
-            standing: None,
-            error: None,
-            tried: smallvec::SmallVec::new(),
-            asked: Nanos::ZERO,
-            answered: Nanos::ZERO,
-            body_bytes: 0,
-        }
+        Exchange::new(&self.host)
     }
 
     /// No module is used: each would cost every request.
@@ -155,7 +104,6 @@ impl ProxyHttp for Proxy {
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
         let connection = session::connection(session)?;
         connection.enter(Phase::Request);
-        self.host.stats.requests.in_flight.enter();
         let rules = &connection.rules;
         session.set_read_timeout(Some(rules.body));
         session.set_write_timeout(Some(rules.write));
@@ -172,7 +120,7 @@ impl ProxyHttp for Proxy {
             return self.malformed(session, ctx, fault).await;
         }
         let peer = connection.peer.ip();
-        if blocks::is_blocked(&self.host, &ctx.generation.clients, peer) {
+        if blocks::is_blocked(&self.host, &ctx.generation.clients, peer, ctx.begun) {
             // The kernel answers nothing to a blocked source, and neither do we.
             ctx.verdict = Verdict::Blocked;
             session.shutdown().await;
@@ -195,7 +143,7 @@ impl ProxyHttp for Proxy {
             route: &route.name,
             connection: connection.id,
         };
-        match admission::decide(&self.host, &generation, route, &subject) {
+        match admission::decide(&self.host, &generation, route, &subject, ctx.begun) {
             admission::Verdict::Refused(refusal) => {
                 return self.refused(session, ctx, refusal).await;
             }
@@ -238,7 +186,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         ctx: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
-        let upstream = Self::upstream(ctx)?;
+        let upstream = ctx.upstream()?;
         let address = upstream.next(&ctx.tried);
         upstream.stats.requests.one();
         let time_left = ctx
@@ -258,7 +206,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        if let Ok(upstream) = Self::upstream(ctx) {
+        if let Ok(upstream) = ctx.upstream() {
             upstream.stats.connect_failures.one();
             let again = ctx.tried.len() <= upstream.attempts as usize;
             if again {

@@ -8,7 +8,6 @@ use pingora_http::ResponseHeader;
 use crate::{
     admission::{Refusal, Standing},
     generation::Generation,
-    limit::quoted,
 };
 
 /// A response that Floodwall writes itself.
@@ -22,7 +21,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// When a header of the configuration cannot be written, which a checked configuration rules out.
-pub fn by_limit(generation: &Generation, refusal: Refusal, wants_json: bool) -> Result<Answer> {
+pub fn by_limit(generation: &Generation, refusal: &Refusal, wants_json: bool) -> Result<Answer> {
     let limit = generation.limit(refusal.limit);
     let seconds =
         (refusal.retry_after < Nanos::MAX).then(|| refusal.retry_after.secs_ceil().max(1));
@@ -37,11 +36,11 @@ pub fn by_limit(generation: &Generation, refusal: Refusal, wants_json: bool) -> 
     }
     answer
         .header
-        .insert_header("ratelimit-policy", limit.rule.policy.as_str())?;
+        .insert_header("ratelimit-policy", &*refusal.policy)?;
     let reset = seconds.map_or(String::new(), |seconds| format!(";t={seconds}"));
     answer
         .header
-        .insert_header("ratelimit", format!("{};r=0{reset}", quoted(&limit.name)))?;
+        .insert_header("ratelimit", format!("{};r=0{reset}", limit.quoted))?;
     Ok(answer)
 }
 
@@ -93,20 +92,16 @@ pub fn plain(status: u16, reason: &str) -> Result<Answer> {
 pub fn write_standing(
     header: &mut ResponseHeader,
     generation: &Generation,
-    standing: Standing,
+    standing: &Standing,
 ) -> Result<()> {
     let limit = generation.limit(standing.limit);
-    header.insert_header("ratelimit-policy", limit.rule.policy.as_str())?;
+    header.insert_header("ratelimit-policy", &*standing.policy)?;
     let Standing {
         remaining, reset, ..
     } = standing;
     header.insert_header(
         "ratelimit",
-        format!(
-            "{};r={remaining};t={}",
-            quoted(&limit.name),
-            reset.secs_ceil()
-        ),
+        format!("{};r={remaining};t={}", limit.quoted, reset.secs_ceil()),
     )?;
     Ok(())
 }

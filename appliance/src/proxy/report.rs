@@ -14,16 +14,9 @@ use crate::{
     refusal,
 };
 
-impl Exchange {
-    /// The request's id as headers and logs write it.
-    pub(super) fn id(&self) -> String {
-        format!("{:016x}", self.request_id)
-    }
-}
-
 /// Puts onto an admitted response what the limits and the route say.
 pub(super) fn decorate(response: &mut ResponseHeader, ctx: &Exchange) -> Result<()> {
-    if let Some(standing) = ctx.standing {
+    if let Some(standing) = &ctx.standing {
         refusal::write_standing(response, &ctx.generation, standing)?;
     }
     match &ctx.route {
@@ -41,7 +34,7 @@ pub(super) async fn failure(
     let status = session::status_of(error);
     if *error.esource() == ErrorSource::Upstream {
         ctx.verdict = Verdict::Failed;
-        if let Ok(upstream) = Proxy::upstream(ctx) {
+        if let Ok(upstream) = ctx.upstream() {
             upstream.stats.errors.one();
         }
     }
@@ -81,7 +74,6 @@ pub(super) fn finish(
     let Some(connection) = ctx.connection.take() else {
         return;
     };
-    host.stats.requests.in_flight.leave();
     host.stats.requests.finished(status.unwrap_or(0));
     connection.finished();
     if !host.access_log.is_on() {
@@ -89,7 +81,7 @@ pub(super) fn finish(
     }
     let now = host.now();
     let request = view(session.req_header());
-    let upstream = Proxy::upstream(ctx).ok().filter(|_| !ctx.tried.is_empty());
+    let upstream = ctx.upstream().ok().filter(|_| !ctx.tried.is_empty());
     let broken = error.map(|error| error.etype().as_str());
     host.access_log.write(
         &Entry {

@@ -194,7 +194,7 @@ impl Crew {
         let generation = host.generation();
         let requests = &host.stats.requests;
         requests.connections.one();
-        if blocks::is_blocked(host, &generation.clients, peer.ip()) {
+        if blocks::is_blocked(host, &generation.clients, peer.ip(), host.now()) {
             requests.connections_refused_blocked.one();
             blocks::count_turned_away(host, &generation.clients, peer.ip());
             return reset(&stream);

@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -41,6 +42,9 @@ pub struct Guard {
     /// What is still to be written of an answer in place of the server's own; then the connection ends.
     answer: Option<Vec<u8>>,
 }
+
+/// The upstream's own deadline comes first, so that the client gets an answer rather than a closed door.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// A clock, and what it was set for.
 #[derive(Debug)]
@@ -87,7 +91,7 @@ impl Guard {
             let span = match now.phase {
                 Phase::Idle => None,
                 Phase::Head => Some(self.connection.rules.header),
-                Phase::Request => self.connection.time_left(),
+                Phase::Request => self.connection.time_left().map(|left| left + GRACE),
             };
             self.timer = span.map(|span| Timer {
                 of: now,

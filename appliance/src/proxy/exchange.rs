@@ -1,0 +1,97 @@
+//! What is known of one request, from its first phase to its line in the log.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use floodwall_config::{self as config, Action};
+use floodwall_limiter::Nanos;
+use pingora_error::{Error, ErrorType, Result};
+use smallvec::SmallVec;
+
+use crate::{
+    access_log::Verdict, admission::Standing, client::Client, generation::Generation, host::Host,
+    server::connection::Connection, upstream::Upstream,
+};
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The generation that the request began with, and keeps.
+    pub(super) generation: Arc<Generation>,
+    pub(super) connection: Option<Arc<Connection>>,
+    /// When its header was complete. Blocks and limits are asked as of this moment.
+    pub(super) begun: Nanos,
+    pub(super) client: Option<Client>,
+    pub(super) route: Option<Arc<config::Route>>,
+    pub(super) verdict: Verdict,
+    /// The limit that refused.
+    pub(super) refused_by: Option<config::LimitIndex>,
+    pub(super) standing: Option<Standing>,
+    /// What was wrong, in words for the client and the log.
+    pub(super) error: Option<&'static str>,
+    /// Servers that were asked, the last one last.
+    pub(super) tried: SmallVec<[SocketAddr; 2]>,
+    pub(super) asked: Nanos,
+    pub(super) answered: Nanos,
+    /// Bytes of the request's body so far.
+    pub(super) body_bytes: u64,
+    request_id: u64,
+    _underway: Underway,
+}
+
+impl Exchange {
+    pub(super) fn new(host: &Arc<Host>) -> Self {
+        Self {
+            generation: host.pin(),
+            connection: None,
+            begun: host.now(),
+            client: None,
+            route: None,
+            verdict: Verdict::default(),
+            refused_by: None,
+            standing: None,
+            error: None,
+            tried: SmallVec::new(),
+            asked: Nanos::ZERO,
+            answered: Nanos::ZERO,
+            body_bytes: 0,
+            request_id: host.request_id(),
+            _underway: Underway::new(host),
+        }
+    }
+
+    /// The request's id as headers and logs write it.
+    pub(super) fn id(&self) -> String {
+        format!("{:016x}", self.request_id)
+    }
+
+    /// The upstream of the request's route.
+    ///
+    /// # Errors
+    /// When the route has none: such a request is answered before the upstream phases.
+    pub(super) fn upstream(&self) -> Result<&Upstream> {
+        match self.route.as_deref().map(|route| &route.action) {
+            Some(Action::Upstream(index)) => Ok(self.generation.upstream(*index)),
+            _ => Error::e_explain(
+                ErrorType::InternalError,
+                "a request without an upstream reached the upstream phase",
+            ),
+        }
+    }
+}
+
+/// Counts a request as being served for as long as this lives, however the request ends.
+#[derive(Debug)]
+struct Underway(Arc<Host>);
+
+impl Underway {
+    fn new(host: &Arc<Host>) -> Self {
+        host.stats.requests.in_flight.enter();
+        Self(Arc::clone(host))
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.stats.requests.in_flight.leave();
+    }
+}
