@@ -3,7 +3,10 @@
 //! Nothing else in the program knows the difference: without the kernel the same table and the same book lie
 //! in memory of the process's own, and blocks are enforced at accept.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use floodwall_config::{self as config, Config, XdpMode};
 use floodwall_limiter::{FlowTable, Nanos, Prefixes, Secret, block::BlockBook, clock::Clock};
@@ -38,7 +41,8 @@ pub struct Opened {
 pub enum Kernel {
     On {
         filter: Box<PreFilter>,
-        outlive: Nanos,
+        /// Nanoseconds; a reload may change it.
+        outlive: AtomicU64,
     },
     Off {
         why: String,
@@ -47,7 +51,7 @@ pub enum Kernel {
 
 /// A program for the next generation, loaded but not yet in charge.
 #[derive(Debug)]
-pub struct Prepared(Option<xdp::Loaded>);
+pub struct Prepared(Option<(xdp::Loaded, Nanos)>);
 
 /// Blocks that the book of a process without the kernel can list.
 const OWN_BLOCKS: u64 = 16_384;
@@ -84,7 +88,7 @@ fn shared(filter: PreFilter, prefilter: &config::Prefilter) -> Opened {
     } = filter.memory();
     let kernel = Kernel::On {
         filter: Box::new(filter),
-        outlive: prefilter.outlive,
+        outlive: AtomicU64::new(prefilter.outlive.0),
     };
     kernel.renew();
     Opened {
@@ -204,7 +208,7 @@ impl Kernel {
         match (self, &generation.config.prefilter) {
             (Self::On { filter, .. }, Some(prefilter)) => filter
                 .load(&rules(&generation.config, prefilter, generation.number))
-                .map(|loaded| Prepared(Some(loaded))),
+                .map(|loaded| Prepared(Some((loaded, prefilter.outlive)))),
             _ => Ok(Prepared(None)),
         }
     }
@@ -215,7 +219,12 @@ impl Kernel {
     /// When an interface does not take it; all of them have the earlier program then.
     pub fn switch(&self, prepared: Prepared) -> Result<(), xdp::Error> {
         match (self, prepared.0) {
-            (Self::On { filter, .. }, Some(loaded)) => filter.switch(loaded),
+            (Self::On { filter, outlive }, Some((loaded, next))) => {
+                filter.switch(loaded)?;
+                outlive.store(next.0, Relaxed);
+                self.renew();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -223,14 +232,18 @@ impl Kernel {
     /// Tells the program that the process is there.
     pub fn renew(&self) {
         if let Self::On { filter, outlive } = self {
-            filter.renew_lease(Monotonic.now().plus(*outlive));
+            filter.renew_lease(Monotonic.now().plus(Nanos(outlive.load(Relaxed))));
         }
     }
 
     /// Tells the program that the process leaves on purpose.
     pub fn leave(&self) {
         if let Self::On { filter, outlive } = self {
-            filter.renew_lease(Monotonic.now().plus((*outlive).min(OUTLIVE_A_STOP)));
+            filter.renew_lease(
+                Monotonic
+                    .now()
+                    .plus(Nanos(outlive.load(Relaxed)).min(OUTLIVE_A_STOP)),
+            );
         }
     }
 
