@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, io, path::PathBuf};
 
+use aya::programs::ProgramError;
+
 use crate::Mode;
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -15,7 +17,7 @@ pub enum Error {
     NoBpfFileSystem { path: PathBuf },
 
     #[error(
-        "cannot {act} without privilege: the process needs CAP_BPF and CAP_NET_ADMIN, and must own its folder in the BPF file system"
+        "cannot {act} without privilege: the process needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and must own its folder in the BPF file system"
     )]
     Privilege { act: String, source: Source },
 
@@ -64,11 +66,17 @@ impl Error {
 
     pub(crate) fn boxed(act: String, source: Source) -> Self {
         match errno(source.as_ref()) {
+            // With this number, too, the kernel says that its verifier refused the program.
+            Some(EACCES) if is_of_verifier(source.as_ref()) => Self::Kernel { act, source },
             Some(EPERM | EACCES) => Self::Privilege { act, source },
             Some(ENOMEM) => Self::Memory { act, source },
             _ => Self::Kernel { act, source },
         }
     }
+}
+
+fn is_of_verifier(error: &(dyn StdError + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(ProgramError::LoadError { .. }))
 }
 
 pub(crate) const EPERM: i32 = 1;

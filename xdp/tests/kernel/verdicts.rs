@@ -1,9 +1,10 @@
 //! What becomes of a packet, and why, by tables.
 
-use floodwall_limiter::{Nanos, Scope};
-use floodwall_xdp::Reason;
+use floodwall_limiter::{Nanos, Quota, Scope};
+use floodwall_xdp::{PacketKey, PacketLimit, Reason, Rules};
 
 use super::{
+    budgets::limit,
     harness::{Bench, rules, skipped},
     packet::{ACK, SYN, arp, icmp6, ping, tcp, udp},
 };
@@ -90,4 +91,75 @@ fn a_block_drops_what_its_scope_says_until_it_ends() {
             "{what}"
         );
     }
+}
+
+#[test]
+fn lists_come_before_blocks_and_limits_and_allow_wins() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let closed = PacketLimit {
+        quota: Quota::CLOSED,
+        ..limit("closed", PacketKey::None, 0)
+    };
+    let program = bench.load(&Rules {
+        allow: nets(&["10.1.0.0/16", "2001:db8:1::/48", "192.0.2.7/32"]),
+        deny: nets(&["10.0.0.0/8", "10.1.2.0/24", "2001:db8::/32"]),
+        limits: vec![closed],
+        ..rules()
+    });
+    for address in ["10.1.2.3", "10.2.0.1", "2001:db8:1::7", "2001:db8:2::7"] {
+        bench.block(address, Scope::Host, Nanos::MAX);
+    }
+    for (from, reason) in [
+        ("10.1.2.3", Reason::Allowed),
+        ("10.1.255.255", Reason::Allowed),
+        ("10.2.0.1", Reason::Denied),
+        ("10.0.255.255", Reason::Denied),
+        ("192.0.2.7", Reason::Allowed),
+        ("192.0.2.8", Reason::Limited),
+        ("11.0.0.0", Reason::Limited),
+        ("2001:db8:1::7", Reason::Allowed),
+        ("2001:db8:2::7", Reason::Denied),
+        ("2001:db9::7", Reason::Limited),
+    ] {
+        assert_eq!(bench.send(&program, &ping(from).bytes()), reason, "{from}");
+    }
+}
+
+#[test]
+fn ten_thousand_prefixes_are_loaded_and_each_is_found() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    // Every second /24, so that none can be merged with its neighbour.
+    let third = |index: u32| {
+        format!(
+            "{}.{}.{}.0/24",
+            20 + index / 5000,
+            index / 100 % 50,
+            index % 100 * 2
+        )
+    };
+    let deny = (0..10_000).map(|index| third(index).parse().unwrap());
+    let program = bench.load(&Rules {
+        deny: deny.collect(),
+        ..rules()
+    });
+    for index in (0..10_000).step_by(97) {
+        let net = third(index);
+        let inside = net.replace(".0/24", ".200");
+        assert_eq!(
+            bench.send(&program, &ping(&inside).bytes()),
+            Reason::Denied,
+            "{net}"
+        );
+    }
+    assert_eq!(
+        bench.send(&program, &ping("20.0.1.200").bytes()),
+        Reason::Passed
+    );
 }
