@@ -1,1 +1,35 @@
+//! The harness of the stories: origins, clients, network namespaces, and the real `floodwall` binary.
+//!
+//! A test starts an [`Origin`], starts a [`Floodwall`] on a [`Yaml`], sends one request and asserts one thing.
+//! Everything a test starts ends with the value that stands for it. A harness that cannot go on panics, which
+//! fails the test that asked.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a harness that cannot go on must fail its test"
+)]
+#![forbid(unsafe_code)]
 
+mod binary;
+pub mod client;
+mod floodwall;
+mod http;
+mod loopback;
+mod namespace;
+mod notify;
+mod origin;
+mod pins;
+pub mod privilege;
+mod scratch;
+pub mod wait;
+mod yaml;
+
+pub use client::{Client, Connection, Request};
+pub use floodwall::{Answer, Floodwall, Launch};
+pub use http::Response;
+pub use loopback::Loopback;
+pub use namespace::{Host, Wire};
+pub use nix::sys::signal::Signal;
+pub use origin::{Origin, Seen};
+pub use pins::Instance;
+pub use yaml::Yaml;

@@ -1,0 +1,322 @@
+//! The service as its operator has it: a file, a process, signals, and the command line.
+
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::{Host, Yaml, binary, notify::Manager, scratch::Scratch, wait};
+
+/// What the files in the service's folder are called.
+const FILE: &str = "floodwall.yaml";
+const SOCKET: &str = "floodwall.sock";
+const ACCESS_LOG: &str = "access.log";
+const LOG: &str = "floodwall.log";
+const MANAGER: &str = "notify.sock";
+
+/// Where and as whom the service is to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Launch<'h> {
+    host: Option<&'h Host>,
+    user: Option<u32>,
+}
+
+/// A running service; killed when dropped.
+#[derive(Debug)]
+pub struct Floodwall<'h> {
+    process: Child,
+    manager: Manager,
+    launch: Launch<'h>,
+    folder: Scratch,
+}
+
+/// What a command said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// None when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl<'h> Launch<'h> {
+    /// Runs in a host's network namespace.
+    #[must_use]
+    pub fn on(self, host: &'h Host) -> Self {
+        Self {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    /// Runs as a user without any privilege.
+    #[must_use]
+    pub fn as_nobody(self) -> Self {
+        Self {
+            user: Some(65_534),
+            ..self
+        }
+    }
+
+    /// Starts the service, and returns when it says that it is ready.
+    pub fn start(self, yaml: &Yaml) -> Floodwall<'h> {
+        let folder = Scratch::new();
+        folder.write(FILE, yaml.text());
+        let manager = Manager::at(&folder.join(MANAGER));
+        if let Some(user) = self.user {
+            folder.give_to(user);
+        }
+        let process = self.spawn(&folder);
+        let mut floodwall = Floodwall {
+            process,
+            manager,
+            launch: self,
+            folder,
+        };
+        floodwall.await_ready(1);
+        floodwall
+    }
+
+    fn spawn(self, folder: &Scratch) -> Child {
+        let append = |name: &str| {
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(folder.join(name));
+            Stdio::from(file.expect("the folder takes files"))
+        };
+        self.command(folder)
+            .args(["run", "-c"])
+            .arg(folder.join(FILE))
+            .env("NOTIFY_SOCKET", folder.join(MANAGER))
+            .stdin(Stdio::null())
+            .stdout(append(ACCESS_LOG))
+            .stderr(append(LOG))
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    /// The binary, behind what puts it into its namespace and takes its privileges.
+    fn command(self, folder: &Scratch) -> Command {
+        let mut words: Vec<PathBuf> = Vec::new();
+        if let Some(host) = self.host {
+            // Not `ip netns exec`, which hides /sys/fs/bpf.
+            words.extend([
+                "nsenter".into(),
+                format!("--net={}", host.path().display()).into(),
+            ]);
+        }
+        if let Some(user) = self.user {
+            let options = [
+                format!("--reuid={user}"),
+                format!("--regid={user}"),
+                "--clear-groups".into(),
+            ];
+            words.push("setpriv".into());
+            words.extend(options.map(PathBuf::from));
+            words.push(folder.copy_in(binary::path()));
+        } else {
+            words.push(binary::path().into());
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    }
+}
+
+impl Floodwall<'static> {
+    /// Starts the service here, as whoever runs the test.
+    pub fn start(yaml: &Yaml) -> Self {
+        Launch::default().start(yaml)
+    }
+
+    /// Runs the service with a file that it does not take, and returns what it said when it ended.
+    pub fn refuse(yaml: &Yaml) -> Answer {
+        let folder = Scratch::new();
+        let file = folder.write(FILE, yaml.text());
+        run(Command::new(binary::path()).args(["run", "-c"]).arg(file))
+    }
+
+    /// `floodwall check` of a file with these bytes.
+    pub fn check(bytes: &[u8]) -> Answer {
+        let folder = Scratch::new();
+        let file = folder.join(FILE);
+        std::fs::write(&file, bytes).expect("the folder takes files");
+        let mut answer = run(Command::new(binary::path())
+            .args(["check", "-c"])
+            .arg(&file));
+        let name = format!("{}", file.display());
+        answer.stdout = answer.stdout.replace(&name, FILE);
+        answer.stderr = answer.stderr.replace(&name, FILE);
+        answer
+    }
+
+    /// `floodwall` with these arguments, and no service.
+    pub fn command(arguments: &[&str]) -> Answer {
+        run(Command::new(binary::path()).args(arguments))
+    }
+}
+
+impl Floodwall<'_> {
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Rewrites the file, all at once.
+    pub fn write(&self, yaml: &Yaml) {
+        self.folder.write(FILE, yaml.text());
+    }
+
+    /// A command that asks the running service, such as `status`.
+    pub fn ask(&self, arguments: &[&str]) -> Answer {
+        run(Command::new(binary::path())
+            .args(arguments)
+            .arg("--socket")
+            .arg(self.folder.join(SOCKET)))
+    }
+
+    /// `floodwall status --json`. No answer fails the test.
+    pub fn status(&self) -> Value {
+        self.json(&["status", "--json"])
+    }
+
+    /// `floodwall blocks list --json`. No answer fails the test.
+    pub fn blocks(&self) -> Vec<Value> {
+        let blocks = self.json(&["blocks", "list", "--json"]);
+        blocks.as_array().expect("a list").clone()
+    }
+
+    /// A command whose answer is JSON. Anything else fails the test.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.ask(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments:?}: {}", answer.stderr);
+        serde_json::from_str(&answer.stdout).expect("one JSON document")
+    }
+
+    /// `floodwall reload`.
+    pub fn reload(&self) -> Answer {
+        self.ask(&["reload"])
+    }
+
+    /// SIGHUP; returns when the reload is over, whatever became of it, as the service manager is told.
+    pub fn hang_up(&self) {
+        let before = self.times_ready();
+        self.signal(Signal::SIGHUP);
+        let over = wait::until(wait::PATIENCE, || {
+            (self.times_ready() > before).then_some(())
+        });
+        assert!(over.is_some(), "no end of the reload:\n{}", self.log());
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("a process has a small number");
+        kill(Pid::from_raw(pid), signal).expect("the service still runs");
+    }
+
+    /// Kills the process with SIGKILL, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("the service still runs");
+        self.process.wait().expect("a child can be waited for");
+    }
+
+    /// Starts a process again on the same folder, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        let before = self.times_ready();
+        self.process = self.launch.spawn(&self.folder);
+        self.await_ready(before + 1);
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        let ended = wait::until(within, || {
+            self.process.try_wait().expect("a child can be waited for")
+        });
+        ended.unwrap_or_else(|| panic!("still running after {within:?}:\n{}", self.log()))
+    }
+
+    /// The service's own log.
+    pub fn log(&self) -> String {
+        self.folder.read(LOG)
+    }
+
+    /// The lines of the access log that are written by now.
+    pub fn access_log(&self) -> Vec<Value> {
+        let text = self.folder.read(ACCESS_LOG);
+        // The last line may be on its way.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line is one JSON object"))
+            .collect()
+    }
+
+    /// The first line of the access log that `wanted` picks, as soon as it is there.
+    pub fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let line = wait::until(wait::PATIENCE, || {
+            self.access_log().into_iter().find(&wanted)
+        });
+        line.unwrap_or_else(|| {
+            panic!(
+                "no such line in the access log:\n{}",
+                self.folder.read(ACCESS_LOG)
+            )
+        })
+    }
+
+    fn times_ready(&self) -> usize {
+        self.manager
+            .heard()
+            .iter()
+            .filter(|line| *line == "READY=1")
+            .count()
+    }
+
+    fn await_ready(&mut self, times: usize) {
+        let ready = wait::until(wait::PATIENCE, || {
+            let ended = self.process.try_wait().expect("a child can be waited for");
+            assert!(
+                ended.is_none(),
+                "it ended instead of starting: {ended:?}\n{}",
+                self.log()
+            );
+            (self.times_ready() >= times).then_some(())
+        });
+        assert!(ready.is_some(), "it is not ready:\n{}", self.log());
+    }
+}
+
+impl Drop for Floodwall<'_> {
+    fn drop(&mut self) {
+        // It may have been killed or have ended before.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the service's log ---\n{}", self.log());
+        }
+    }
+}
+
+fn run(command: &mut Command) -> Answer {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Answer {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}

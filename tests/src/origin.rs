@@ -1,0 +1,177 @@
+//! An HTTP server for the proxy to stand in front of: it remembers what it saw, and answers as the path says.
+
+use std::{
+    io::{self, BufReader, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use socket2::SockRef;
+
+use crate::{
+    http::{Head, read_body},
+    loopback::Loopback,
+    wait,
+};
+
+/// A server on threads of this process.
+///
+/// `/status/404` is answered with that status, `/slow/250` after so many milliseconds, `/hang-up` with the end
+/// of the connection, and everything else with 200 at once.
+#[derive(Debug)]
+pub struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    listener: TcpListener,
+    seen: Mutex<Vec<Seen>>,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+/// A request as the origin got it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub target: String,
+    pub body: String,
+    head: Head,
+}
+
+impl Seen {
+    /// The first value of a field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
+    }
+}
+
+impl Origin {
+    /// Starts on an address of its own.
+    pub fn start() -> Self {
+        Self::at(SocketAddr::from((Loopback::claim().ip(), 0)))
+    }
+
+    /// Starts on every address of the host, in whose network namespace the calling thread is.
+    pub fn on_port(port: u16) -> Self {
+        Self::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+    }
+
+    /// Starts on one address.
+    pub fn at(address: SocketAddr) -> Self {
+        let listener =
+            TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let address = listener.local_addr().expect("a listener has an address");
+        let shared = Arc::new(Shared {
+            listener,
+            seen: Mutex::default(),
+            connections: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accepting.accept());
+        Self { address, shared }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All requests so far, in the order of their heads.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.shared.seen).clone()
+    }
+
+    /// How many requests came.
+    pub fn count(&self) -> usize {
+        lock(&self.shared.seen).len()
+    }
+
+    /// The last request. None at all fails the test.
+    pub fn last(&self) -> Seen {
+        lock(&self.shared.seen)
+            .last()
+            .expect("the origin saw a request")
+            .clone()
+    }
+
+    /// How many connections were opened to it.
+    pub fn connections(&self) -> usize {
+        lock(&self.shared.connections).len()
+    }
+}
+
+impl Drop for Origin {
+    /// Ends the listener and every connection, as a server that dies does.
+    fn drop(&mut self) {
+        // Both are gone already when the other end was faster.
+        let _ = SockRef::from(&self.shared.listener).shutdown(Shutdown::Both);
+        for connection in lock(&self.shared.connections).drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn accept(self: Arc<Self>) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let Ok(clone) = stream.try_clone() else {
+                return;
+            };
+            lock(&self.connections).push(clone);
+            let serving = Arc::clone(&self);
+            thread::spawn(move || serving.serve(stream));
+        }
+    }
+
+    /// Serves until the connection breaks, which is how each of them ends.
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut writer = stream.try_clone()?;
+        let mut reader = BufReader::new(stream);
+        while let Some(head) = Head::read(&mut reader)? {
+            let body = read_body(&mut reader, &head)?;
+            let mut words = head.first_line.split(' ');
+            let mut word = || words.next().unwrap_or_default().to_owned();
+            let (method, target) = (word(), word());
+            let to_head = method == "HEAD";
+            let body = String::from_utf8_lossy(&body).into_owned();
+            lock(&self.seen).push(Seen {
+                method,
+                target: target.clone(),
+                body,
+                head,
+            });
+            if target == "/hang-up" {
+                return writer.shutdown(Shutdown::Both);
+            }
+            answer(&mut writer, &target, to_head)?;
+        }
+        Ok(())
+    }
+}
+
+fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
+    let path = target.split('?').next().unwrap_or_default();
+    let argument = |name: &str| {
+        path.strip_prefix(name)
+            .and_then(|rest| rest.parse::<u16>().ok())
+    };
+    if let Some(millis) = argument("/slow/") {
+        wait::for_the_clock(std::time::Instant::now() + Duration::from_millis(millis.into()));
+    }
+    let status = argument("/status/").unwrap_or(200);
+    let body = format!("origin: {target}\n");
+    let head = format!(
+        "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n\r\n",
+        body.len()
+    );
+    to.write_all((if to_head { head } else { head + &body }).as_bytes())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only whole values are pushed under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,174 @@
+//! The contract's examples, through the command line: what is built loads as it stands, and what is not is
+//! refused in just those words, at the right place.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
+
+use std::{fs, path::Path};
+
+use floodwall_tests::{Answer, Floodwall, Yaml};
+
+fn check(yaml: &Yaml) -> Answer {
+    Floodwall::check(yaml.text().as_bytes())
+}
+
+/// Asserts that the command line, and the schema it prints, take a file.
+fn assert_loads(yaml: &Yaml) {
+    let answer = check(yaml);
+    assert_eq!(answer.code, Some(0), "{}{}", answer.stderr, yaml.text());
+    assert!(
+        answer.stdout.starts_with("floodwall.yaml: ok"),
+        "{}",
+        answer.stdout
+    );
+    let refused = schema_says(yaml);
+    assert!(refused.is_empty(), "the schema refuses {refused:?}");
+}
+
+/// What the schema has against a file.
+fn schema_says(yaml: &Yaml) -> Vec<String> {
+    let printed = Floodwall::command(&["schema"]);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let schema = serde_json::from_str(&printed.stdout).expect("the schema is JSON");
+    let valid = jsonschema::validator_for(&schema).expect("the schema is a schema");
+    let document: serde_json::Value = serde_yaml::from_str(yaml.text()).expect("the file is YAML");
+    valid
+        .iter_errors(&document)
+        .map(|error| error.to_string())
+        .collect()
+}
+
+/// Asserts that a file is refused for exactly these keys or values, each of which it has at the place where its
+/// text begins.
+fn assert_unbuilt(yaml: &Yaml, wanted: &[(&str, &str)]) {
+    let answer = check(yaml);
+    assert_eq!(answer.code, Some(2), "{}", answer.stdout);
+    let found: Vec<&str> = answer.stderr.lines().collect();
+    assert_eq!(found.len(), wanted.len(), "{}", answer.stderr);
+    for (line, (text, path)) in found.into_iter().zip(wanted) {
+        let (row, column) = yaml.place_of(text);
+        let place = format!("floodwall.yaml:{row}:{column}: {path}: ");
+        assert!(line.starts_with(&place), "{line:?} is not at {place:?}");
+        assert!(line.contains("in the contract but not built yet"), "{line}");
+    }
+}
+
+#[test]
+fn the_copies_are_the_contract_s_own() {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/examples");
+    let Ok(files) = fs::read_dir(&contract) else {
+        eprintln!(
+            "SKIPPED: there is no {} to compare with",
+            contract.display()
+        );
+        return;
+    };
+    let mut compared = 0;
+    for file in files.map(|file| file.unwrap().path()) {
+        let copy = Yaml::examples().join(file.file_name().unwrap());
+        assert_eq!(
+            fs::read_to_string(&copy).unwrap(),
+            fs::read_to_string(&file).unwrap(),
+            "{} has changed",
+            file.display()
+        );
+        compared += 1;
+    }
+    assert_eq!(
+        compared,
+        fs::read_dir(Yaml::examples()).unwrap().count(),
+        "an example is gone"
+    );
+}
+
+#[test]
+fn three_load_as_they_stand() {
+    for name in ["minimal.yaml", "sentinel-port.yaml", "envoy-sentinel.yaml"] {
+        assert_loads(&Yaml::example(name));
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_check_refuses() {
+    let yaml = Yaml::example("minimal.yaml").with("rate: 100/s", "rate: fast");
+    assert_eq!(check(&yaml).code, Some(2));
+    assert_ne!(schema_says(&yaml), [""; 0]);
+}
+
+#[test]
+fn edge() {
+    let yaml = Yaml::example("edge.yaml");
+    assert_unbuilt(
+        &yaml,
+        &[
+            ("http2:", "listeners.web.http2"),
+            ("health:", "upstreams.app.health"),
+            ("502", "upstreams.app.retries.on[1]"),
+            ("503", "upstreams.app.retries.on[2]"),
+            ("breaker:", "upstreams.app.breaker"),
+            ("max_in_flight:", "upstreams.app.max_in_flight"),
+            ("queue:", "limits.search.queue"),
+            ("concurrency:", "limits.reports.concurrency"),
+            ("count:", "limits.not-found.count"),
+            ("protection:", "protection"),
+        ],
+    );
+    assert_loads(&yaml.what_is_built_of_edge());
+}
+
+#[test]
+fn flash_sale() {
+    let yaml = Yaml::example("flash-sale.yaml");
+    assert_unbuilt(
+        &yaml,
+        &[("gates:", "gates"), ("gate: laptop", "routes[0].gate")],
+    );
+    assert_loads(&yaml.without_section("gates").without_line("gate: laptop"));
+}
+
+#[test]
+fn mesh() {
+    let yaml = Yaml::example("mesh.yaml");
+    assert_unbuilt(
+        &yaml,
+        &[
+            ("breaker:", "upstreams.v1-backend.breaker"),
+            ("split:", "routes[0].split"),
+        ],
+    );
+    let built = yaml
+        .without_line("breaker:")
+        .with("    split:\n", "    upstream: v1-backend\n")
+        .without_line("      - {");
+    assert_loads(&built);
+}
+
+#[test]
+fn token() {
+    let yaml = Yaml::example("token.yaml");
+    assert_unbuilt(
+        &yaml,
+        &[
+            ("tokens:", "tokens"),
+            (
+                "\"${token.service}\"",
+                "routes[0].response_headers.set.x-auth",
+            ),
+        ],
+    );
+    let built = yaml
+        .without_section("tokens")
+        .with(", x-auth: \"${token.service}\"", "");
+    assert_loads(&built);
+}
+
+#[test]
+fn a_service_does_not_start_on_what_is_not_built() {
+    let answer = Floodwall::refuse(&Yaml::example("mesh.yaml"));
+    assert_eq!(answer.code, Some(2));
+    assert!(
+        answer
+            .stderr
+            .contains("upstreams.v1-backend.breaker: is in the contract but not built yet"),
+        "{}",
+        answer.stderr
+    );
+}
