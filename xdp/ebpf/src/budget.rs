@@ -57,7 +57,7 @@ impl Keys {
         .bits()
     }
 
-    /// The keys as numbers, and back: what a global function can be given.
+    /// The keys from numbers, which is what a global function can be given.
     #[inline(always)]
     fn from_bits(source: u64, port: u64, source_port: u64) -> Self {
         Self {
@@ -69,27 +69,12 @@ impl Keys {
     }
 }
 
-/// Charges one packet to every limit whose bit is set.
+/// Charges one packet to every limit whose bit is set. When one refuses, those before it get theirs back.
 #[inline(always)]
 pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
-    let [source, port, source_port] = [keys.source, keys.port, keys.source_port].map(KeyHash::bits);
-    match charge_each(limits, source, port, source_port, now.0) {
-        0 => Reason::Passed,
-        _ => Reason::Limited,
-    }
-}
-
-/// Charges the limits in turn. When one refuses, those before it get theirs back, and the answer is 1.
-///
-/// This and the functions below are global: they take plain numbers, and the verifier looks at each once,
-/// whatever the number of limits and of ways to come here.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn charge_each(limits: u64, source: u64, port: u64, source_port: u64, now: u64) -> u64 {
     let Some(counters) = maps::counters() else {
-        return 0;
+        return Reason::Passed;
     };
-    let keys = Keys::from_bits(source, port, source_port);
     for index in 0..LIMITS {
         if index >= rule!(count) as usize {
             break;
@@ -99,7 +84,7 @@ extern "C" fn charge_each(limits: u64, source: u64, port: u64, source_port: u64,
         }
         let limit = rules::limit(index);
         let slot = limit_field!(limit, slot);
-        match charge_with_retries(index as u64, keys.of_limit(limit), now) {
+        match charge_with_retries(index as u64, keys.of_limit(limit), now.0) {
             ADMITTED => {}
             DISPLACED => counters.displaced(),
             outcome => {
@@ -107,16 +92,25 @@ extern "C" fn charge_each(limits: u64, source: u64, port: u64, source_port: u64,
                     counters.contended();
                 }
                 counters.dropped(slot);
-                give_back(limits & ((1 << index) - 1), source, port, source_port, now);
-                return 1;
+                give_back(
+                    limits & ((1 << index) - 1),
+                    keys.source.bits(),
+                    keys.port.bits(),
+                    keys.source_port.bits(),
+                    now.0,
+                );
+                return Reason::Limited;
             }
         }
         counters.admitted(slot, 1);
     }
-    0
+    Reason::Passed
 }
 
 /// Returns a packet's charges to the limits whose bit is set.
+///
+/// This and the functions below are global: they take plain numbers, and the verifier looks at each once,
+/// whatever the number of limits and of ways to come here.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn give_back(limits: u64, source: u64, port: u64, source_port: u64, now: u64) -> u64 {
