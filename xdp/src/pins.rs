@@ -247,7 +247,6 @@ impl Shape {
     }
 }
 
-/// Whether a folder is on a BPF file system: the kernel says so in the file system's magic number.
 /// Whether the deepest folder of the path that exists is in a BPF file system. The first ones need not be:
 /// a confined service sees its own folder alone, bound below an empty `/sys/fs/bpf`.
 fn is_in_bpffs(path: &Path) -> bool {
