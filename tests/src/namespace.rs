@@ -92,7 +92,8 @@ impl Host {
         self.namespace.ip(&format!("route add {network} dev eth0"));
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    /// The file that stands for the host's network namespace.
+    pub fn path(&self) -> PathBuf {
         PathBuf::from("/run/netns").join(&self.namespace.name)
     }
 }

@@ -46,10 +46,14 @@ impl Scratch {
         )
     }
 
-    /// Gives the folder away, so that a process of another user may live in it.
+    /// Gives the folder and what is in it away, so that a process of another user may live there.
     pub(crate) fn give_to(&self, user: u32) {
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
-        chown(self.0.path(), Some(user), Some(group)).expect("root may give a folder away");
+        let inside = fs::read_dir(self.path()).expect("the folder can be listed");
+        let inside = inside.map(|entry| entry.expect("an entry can be read").path());
+        for path in inside.chain([self.path().to_owned()]) {
+            let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+            chown(&path, Some(user), Some(group)).expect("root may give anything away");
+        }
     }
 
     /// Copies a program in, for a user who cannot reach where it was built.

@@ -2,12 +2,12 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    thread,
     time::{Duration, Instant},
 };
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, Request, Yaml, eventually, wait};
+use floodwall_tests::{
+    Client, Floodwall, Loopback, Origin, Repeat, Request, Signal, Yaml, eventually,
+};
 use serde_json::Value;
 
 /// A file with a limit of two requests for each user, and one that only counts.
@@ -31,6 +31,33 @@ fn generation(floodwall: &Floodwall<'_>) -> Value {
     floodwall.status()["generation"]["proxy"].clone()
 }
 
+/// Gets a page again and again, on one connection or on many; each time must succeed. Returns what each took.
+fn steady(web: SocketAddr, kept: bool) -> Repeat<Duration> {
+    let mut connection = None;
+    Repeat::every(Duration::ZERO, move || {
+        let begun = Instant::now();
+        let mut on = match connection.take() {
+            Some(connection) => connection,
+            None => Client::of(web).connect().expect("a connection"),
+        };
+        assert_eq!(on.get("/").expect("a response").status, 200);
+        connection = kept.then_some(on);
+        begun.elapsed()
+    })
+}
+
+/// The time that `floodwall reload` says it took.
+fn took(stdout: &str) -> Duration {
+    let millis = stdout
+        .split("reloaded in ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let millis: f64 = millis
+        .and_then(|text| text.parse().ok())
+        .expect("it says how long it took");
+    Duration::from_secs_f64(millis / 1000.0)
+}
+
 #[test]
 fn a_hundred_reloads_under_load_are_noticed_by_nobody() {
     let (web, origin) = (Loopback::free(), Origin::start());
@@ -44,33 +71,15 @@ fn a_hundred_reloads_under_load_are_noticed_by_nobody() {
         [200, 200, 429]
     );
 
-    let (over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for kept in [true, true, false] {
-            let (over, served) = (&over, &served);
-            scope.spawn(move || {
-                let mut connection = None;
-                while !over.load(Relaxed) {
-                    let mut on = match connection.take() {
-                        Some(connection) => connection,
-                        None => Client::of(web).connect().expect("a connection"),
-                    };
-                    assert_eq!(on.get("/").expect("a response").status, 200);
-                    served.fetch_add(1, Relaxed);
-                    connection = kept.then_some(on);
-                }
-            });
-        }
-        for number in 2..=101 {
-            floodwall.write(if number % 2 == 0 { &fast } else { &slow });
-            floodwall.hang_up();
-            assert_eq!(generation(&floodwall), number);
-            // Who has nothing left has nothing left, whatever the number of the generation.
-            assert_eq!(Client::of(web).send(&ann).status, 429);
-        }
-        over.store(true, Relaxed);
-    });
-    let served = served.into_inner();
+    let load = [true, true, false].map(|kept| steady(web, kept));
+    for number in 2..=101 {
+        floodwall.write(if number % 2 == 0 { &fast } else { &slow });
+        floodwall.hang_up();
+        assert_eq!(generation(&floodwall), number);
+        // Who has nothing left has nothing left, whatever the number of the generation.
+        assert_eq!(Client::of(web).send(&ann).status, 429);
+    }
+    let served: usize = load.map(|load| load.stop().len()).iter().sum();
     println!("{served} requests during 100 reloads");
     let status = floodwall.status();
     assert_eq!(status["reloads"]["taken"], 100);
@@ -234,34 +243,11 @@ fn ten_thousand_rules_are_taken_under_load() {
     };
     let floodwall = Floodwall::start(&rules("100/s"));
     floodwall.write(&rules("200/s"));
-    let over = AtomicBool::new(false);
-    let (slowest, took) = thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            let mut connection = Client::of(web).connect().expect("a connection");
-            let mut slowest = Duration::ZERO;
-            while !over.load(Relaxed) {
-                let begun = Instant::now();
-                assert_eq!(connection.get("/").expect("a response").status, 200);
-                slowest = slowest.max(begun.elapsed());
-            }
-            slowest
-        });
-        let answer = floodwall.reload();
-        over.store(true, Relaxed);
-        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
-        let millis = answer
-            .stdout
-            .split("reloaded in ")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next());
-        let millis: f64 = millis
-            .and_then(|text| text.parse().ok())
-            .expect("it says how long it took");
-        (
-            load.join().expect("every request is answered"),
-            Duration::from_secs_f64(millis / 1000.0),
-        )
-    });
+    let load = steady(web, true);
+    let answer = floodwall.reload();
+    let slowest = load.stop().into_iter().max().unwrap_or_default();
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let took = took(&answer.stdout);
     println!("{RULES} rules reloaded in {took:?}; the slowest request under way took {slowest:?}");
     // Without optimisation on a busy machine; a release needs less than a tenth of a second.
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -280,7 +266,7 @@ fn signals_that_come_together_end_in_the_last_file() {
                 .clone()
                 .with("2/d, burst: 2", format!("2/d, burst: {burst}")),
         );
-        floodwall.signal(floodwall_tests::Signal::SIGHUP);
+        floodwall.signal(Signal::SIGHUP);
     }
-    eventually!(floodwall.status()["limits"][0]["burst"] == 19, within wait::PATIENCE);
+    eventually!(floodwall.status()["limits"][0]["burst"] == 19);
 }

@@ -1,0 +1,71 @@
+//! The same file without privileges: the same story, but for where the drop is counted.
+
+use std::time::{Duration, Instant};
+
+use floodwall_tests::{Launch, needs_root, wait};
+
+use crate::{
+    assert_blocked_for, assert_refusals,
+    attack::{attempt, flood},
+    edge::{Scene, limit},
+    good_client,
+};
+
+#[test]
+fn without_privileges_the_block_is_at_accept() {
+    needs_root!();
+    let scene = Scene::new();
+    let floodwall = Launch::default()
+        .on(&scene.edge)
+        .as_nobody()
+        .start(&scene.yaml());
+    let status = floodwall.status();
+    assert_eq!(status["prefilter"]["on"], false);
+    assert!(status["prefilter"]["why"].is_string(), "{status:#}");
+    assert!(status["generation"]["kernel"].is_null());
+    assert!(
+        floodwall.log().contains("the pre-filter is off"),
+        "{}",
+        floodwall.log()
+    );
+    let good = good_client(&scene);
+
+    assert_refusals(&flood(&scene.attacker));
+    let blocked_at = Instant::now();
+    assert_blocked_for(&floodwall, 5.0);
+    let before = floodwall.status();
+    for _ in 0..3 {
+        attempt(&scene.attacker).expect_err("no answer to a blocked source");
+    }
+    let after = floodwall.status();
+    let turned_away =
+        |status: &serde_json::Value| status["connections"]["refused_blocked"].as_u64();
+    assert_eq!(
+        turned_away(&after),
+        turned_away(&before).map(|count| count + 3)
+    );
+    assert_eq!(limit(&after, "per-client")["refused"], 20);
+
+    let again = wait::until(Duration::from_secs(10), || attempt(&scene.attacker).ok());
+    let blocked_for = blocked_at.elapsed();
+    assert_eq!(again, Some(200));
+    assert!(
+        blocked_for > Duration::from_millis(4900) && blocked_for < Duration::from_secs(7),
+        "{blocked_for:?}"
+    );
+    assert_refusals(&flood(&scene.attacker));
+    assert_blocked_for(&floodwall, 10.0);
+    assert!(good.stop().len() > 100);
+}
+
+/// `required` is the operator's word that a service without the kernel is worse than none.
+#[test]
+fn what_is_required_and_cannot_be_had_is_a_failure() {
+    needs_root!();
+    let yaml = floodwall_tests::Yaml::example("sentinel-port.yaml")
+        .with("[lo]", "[no-such-nic]")
+        .with("mode: auto", "mode: auto\n  required: true");
+    let answer = floodwall_tests::Floodwall::refuse(&yaml);
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    assert!(answer.stderr.contains("no-such-nic"), "{}", answer.stderr);
+}
