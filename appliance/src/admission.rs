@@ -242,8 +242,9 @@ fn give_back(table: &Table, charged: &[Charged<'_>], now: Nanos) {
 fn standing(limit: config::LimitIndex, rule: &Rule, debt: Nanos) -> Standing {
     let quota = rule.rate.quota;
     let remaining = quota.remaining(debt);
-    // The next unit is there when the debt has fallen by what is missing to a whole interval.
-    let room = quota.depth().minus(debt).0 % quota.interval().0;
+    // The next unit is there when the debt has fallen by what is missing to a whole interval. All times in cells
+    // are even, so that an odd debt is the clock's: a nanosecond that must not count as a whole interval.
+    let room = quota.depth().minus(Nanos(debt.0 & !1)).0 % quota.interval().0;
     Standing {
         limit,
         policy: Arc::clone(&rule.policy),
