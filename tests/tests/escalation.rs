@@ -1,4 +1,5 @@
 //! From refusals to a block, without the kernel: who is blocked, when, for how long, and who never is.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -1,4 +1,5 @@
 //! Reloads: a hundred of them under load, none of which a client notices, and the ones that are refused.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     net::SocketAddr,

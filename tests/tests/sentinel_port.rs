@@ -1,4 +1,5 @@
 //! A port is a resource: one packet a second, or none at all, and not even the first one slips through.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     io::ErrorKind,

@@ -74,15 +74,15 @@ pub(crate) struct Probe {
 
 impl Probe {
     pub(crate) fn start(attacker: &Host, edge: &Host) -> Self {
-        let receiver = edge
+        let socket = edge
             .run(|| UdpSocket::bind(WEB))
             .expect("TCP has the port, UDP is free");
-        receiver
+        socket
             .set_read_timeout(Some(Duration::from_millis(50)))
             .expect("a socket may wait");
         let received = Repeat::every(Duration::ZERO, move || {
             let mut number = [0; 4];
-            receiver
+            socket
                 .recv(&mut number)
                 .ok()
                 .map(|_| u32::from_be_bytes(number))

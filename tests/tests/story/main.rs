@@ -1,5 +1,6 @@
 //! The story of Floodwall: an attacker, a good client, an origin, and the edge between them, with real packets
 //! through a real XDP program.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     io::ErrorKind,

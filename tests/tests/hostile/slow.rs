@@ -1,0 +1,74 @@
+//! Requests that never end, or turn out too large on the way.
+
+use std::time::{Duration, Instant};
+
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually, wait};
+
+use crate::{front, status_of, with_fields};
+
+/// A head that drips in must be whole before the clock runs out, however alive the connection looks.
+#[test]
+fn a_slow_head_is_cut() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let floodwall = Floodwall::start(&front(web, origin.address()));
+    for (at, drip) in [false, true].into_iter().enumerate() {
+        let mut connection = Client::of(web).connect().expect("a connection");
+        connection
+            .write(b"GET / HTTP/1.1\r\nHost: a\r\n")
+            .expect("it is open");
+        let begun = Instant::now();
+        if drip {
+            let tenth = Duration::from_millis(100);
+            wait::paced(tenth, Duration::from_millis(1500), || {
+                connection.write(b"X: y\r\n")
+            });
+        }
+        let response = connection.read_to_end().expect("it is closed in time");
+        let took = begun.elapsed();
+        // With the drip, what it wrote after the end may have turned the end into a reset.
+        if !(drip && response.is_empty()) {
+            assert_eq!(status_of(&response), 408);
+        }
+        assert!(
+            took >= Duration::from_millis(700) && took < Duration::from_secs(4),
+            "{took:?}"
+        );
+        eventually!(floodwall.access_log().len() == at + 1);
+        let line = floodwall.access_log().pop().unwrap_or_default();
+        assert_eq!(
+            (&line["status"], &line["verdict"]),
+            (&408.into(), &"malformed".into())
+        );
+    }
+    assert_eq!(floodwall.status()["requests"]["malformed"], 2);
+    assert_eq!(origin.count(), 0);
+}
+
+#[test]
+fn a_slow_body_is_cut() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let floodwall = Floodwall::start(&front(web, origin.address()));
+    let response = Client::of(web)
+        .exchange(&with_fields("Content-Length: 5\r\n", "he"))
+        .expect("it is closed in time");
+    assert_eq!(status_of(&response), 408);
+    assert_eq!(
+        floodwall.logged(|line| line["status"] == 408)["error"],
+        "the request body took too long"
+    );
+}
+
+/// Its length is not announced, so that it is known only while it passes.
+#[test]
+fn a_body_of_chunks_is_bounded_too() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let floodwall = Floodwall::start(&front(web, origin.address()));
+    let chunk = format!("200\r\n{}\r\n", "x".repeat(0x200));
+    let body = format!("{}0\r\n\r\n", chunk.repeat(4));
+    let response = Client::of(web)
+        .exchange(&with_fields("Transfer-Encoding: chunked\r\n", &body))
+        .expect("an answer");
+    assert_eq!(status_of(&response), 413);
+    floodwall.logged(|line| line["status"] == 413);
+    assert!(origin.seen().is_empty(), "the origin got a whole request");
+}

@@ -1,0 +1,22 @@
+//! The proxy: which request goes where, what the upstream is told, and what the client gets when it fails.
+
+use std::net::SocketAddr;
+
+use floodwall_tests::Yaml;
+
+mod failures;
+mod forwarding;
+mod routing;
+
+/// A file whose only route goes to `origin`.
+pub(crate) fn front(web: SocketAddr, origin: SocketAddr) -> Yaml {
+    Yaml::new(
+        "listeners: { web: { address: WEB } }
+upstreams: { app: { servers: [ORIGIN] } }
+routes:
+  - { name: all, match: { path_prefix: / }, upstream: app }
+",
+    )
+    .with("WEB", web)
+    .with("ORIGIN", origin)
+}
