@@ -13,7 +13,7 @@ use floodwall_limiter::Nanos;
 
 fn text_of(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/examples")
+        .join("../tests/examples")
         .join(name);
     std::fs::read_to_string(path).unwrap()
 }
