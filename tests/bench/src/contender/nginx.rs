@@ -1,0 +1,85 @@
+//! The job as an nginx file; and the origin of all contenders, which is an nginx too.
+
+use std::{net::SocketAddr, path::Path, process::Command};
+
+use super::{Job, Limits};
+use crate::server::Server;
+
+pub(super) fn start(job: &Job) -> anyhow::Result<Server> {
+    Server::start(job.listen, |folder| text(job, folder), command)
+}
+
+/// A server that answers everything with six bytes.
+pub(crate) fn origin(listen: SocketAddr) -> anyhow::Result<Server> {
+    let http = format!(
+        "server {{ listen {listen} backlog=4096; location / {{ return 200 \"hello\\n\"; }} }}"
+    );
+    Server::start(listen, |folder| frame(folder, &http), command)
+}
+
+fn command(file: &Path) -> Command {
+    let mut nginx = Command::new("nginx");
+    nginx.arg("-c").arg(file);
+    nginx
+}
+
+fn text(job: &Job, folder: &Path) -> String {
+    let Job {
+        listen,
+        origin,
+        limits,
+        behind_proxy,
+        ..
+    } = job;
+    let (zone, limit) = match limits {
+        Limits::PerClient(rate) => (
+            format!("limit_req_zone $binary_remote_addr zone=clients:256m rate={rate}r/s;"),
+            format!(
+                "limit_req zone=clients burst={} nodelay; limit_req_status 429;",
+                2 * rate
+            ),
+        ),
+        Limits::None | Limits::Five(_) => (String::new(), String::new()),
+    };
+    let real_ip = if *behind_proxy {
+        "set_real_ip_from 127.0.0.0/8; real_ip_header X-Forwarded-For;"
+    } else {
+        ""
+    };
+    let http = format!(
+        "{zone}
+         {real_ip}
+         upstream app {{ server {origin}; keepalive 256; keepalive_requests 1000000000; }}
+         server {{
+           listen {listen} backlog=4096;
+           location / {{
+             {limit}
+             proxy_pass http://app;
+             proxy_http_version 1.1;
+             proxy_set_header Connection \"\";
+             proxy_set_header Host $http_host;
+             proxy_set_header X-Forwarded-For $remote_addr;
+             proxy_set_header X-Forwarded-Proto $scheme;
+             proxy_set_header X-Forwarded-Host $http_host;
+             proxy_set_header X-Request-Id $request_id;
+           }}
+         }}"
+    );
+    frame(folder, &http)
+}
+
+fn frame(folder: &Path, http: &str) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off;
+         worker_processes 1;
+         pid {folder}/pid;
+         error_log {folder}/error crit;
+         events {{ worker_connections 8192; }}
+         http {{
+           access_log off;
+           keepalive_requests 1000000000;
+           {http}
+         }}"
+    )
+}
