@@ -20,7 +20,7 @@ use pingora_core::protocols::{
     TimingDigest, UniqueID, UniqueIDType, l4::stream::Stream as L4Stream, raw_connect::ProxyDigest,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
     time::Sleep,
 };
 
@@ -35,13 +35,17 @@ use crate::{
 /// A client's stream with its connection's rules.
 #[derive(Debug)]
 pub struct Guard {
-    inner: L4Stream,
+    /// A response's header and the beginning of its body leave in one segment.
+    inner: BufWriter<L4Stream>,
     connection: Arc<Connection>,
     head: Head,
     timer: Option<Timer>,
     /// What is still to be written of an answer in place of the server's own; then the connection ends.
     answer: Option<Vec<u8>>,
 }
+
+/// What is written waits in a buffer of so many bytes until it is flushed: one Ethernet segment.
+const WRITE_BUFFER: usize = 1460;
 
 /// The upstream's own deadline comes first, so that the client gets an answer rather than a closed door.
 const GRACE: Duration = Duration::from_millis(250);
@@ -56,7 +60,7 @@ struct Timer {
 impl Guard {
     pub fn new(inner: L4Stream, connection: Arc<Connection>) -> Self {
         Self {
-            inner,
+            inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
             connection,
             head: Head::default(),
             timer: None,
@@ -209,20 +213,22 @@ impl AsyncWrite for Guard {
 #[async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        Shutdown::shutdown(&mut self.inner).await;
+        // A client that is gone takes nothing more.
+        let _ = self.inner.flush().await;
+        Shutdown::shutdown(self.inner.get_mut()).await;
     }
 }
 
 #[async_trait]
 impl Peek for Guard {
     async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        self.inner.try_peek(buffer).await
+        self.inner.get_mut().try_peek(buffer).await
     }
 }
 
 impl UniqueID for Guard {
     fn id(&self) -> UniqueIDType {
-        self.inner.id()
+        self.inner.get_ref().id()
     }
 }
 
@@ -230,26 +236,26 @@ impl Ssl for Guard {}
 
 impl GetTimingDigest for Guard {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        self.inner.get_ref().get_timing_digest()
     }
 }
 
 impl GetProxyDigest for Guard {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
+        self.inner.get_ref().get_proxy_digest()
     }
 
     fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        self.inner.set_proxy_digest(digest);
+        self.inner.get_mut().set_proxy_digest(digest);
     }
 }
 
 impl GetSocketDigest for Guard {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        self.inner.get_ref().get_socket_digest()
     }
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.inner.set_socket_digest(digest);
+        self.inner.get_mut().set_socket_digest(digest);
     }
 }
