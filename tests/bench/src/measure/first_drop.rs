@@ -6,15 +6,14 @@
 //! on the same clock. So both ends are seen from outside of the process.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     process::Command,
-    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use floodwall_tests::{Host, Instance};
-use socket2::{Domain, SockRef, Socket, Type};
+use floodwall_tests::{Client, Connection, Host, Instance};
+use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 
 use crate::{
     Bench,
@@ -83,13 +82,13 @@ fn witness(server: &Host) -> anyhow::Result<UdpSocket> {
     server.run(|| {
         let socket = UdpSocket::bind(SERVER)?;
         socket.set_nonblocking(true)?;
-        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(64 << 20))?;
+        setsockopt(&socket, RcvBufForce, &(64 << 20))?;
         Ok(socket)
     })
 }
 
 fn trial(source: Ipv4Addr, witness: &UdpSocket) -> anyhow::Result<Trial> {
-    let mut connection = connect(source)?;
+    let mut connection = Client::of(SERVER.into()).from(source).connect()?;
     exhaust(&mut connection)?;
     let datagrams = UdpSocket::bind((source, 0))?;
     datagrams.connect(SERVER)?;
@@ -99,7 +98,7 @@ fn trial(source: Ipv4Addr, witness: &UdpSocket) -> anyhow::Result<Trial> {
     while sent.last().is_none_or(|last| *last < asked + TAIL_NS) {
         if sent.len() == LEAD {
             asked = clock::monotonic_ns()?;
-            connection.write_all(REQUEST)?;
+            connection.write(REQUEST)?;
         }
         datagrams.send(&(sent.len() as u64).to_le_bytes())?;
         sent.push(clock::monotonic_ns()?);
@@ -114,33 +113,20 @@ fn trial(source: Ipv4Addr, witness: &UdpSocket) -> anyhow::Result<Trial> {
     Ok(Trial { asked, dropped })
 }
 
-fn connect(source: Ipv4Addr) -> anyhow::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    socket.connect(&SocketAddr::from(SERVER).into())?;
-    socket.set_tcp_nodelay(true)?;
-    SockRef::from(&socket).set_read_timeout(Some(Duration::from_secs(5)))?;
-    Ok(socket.into())
-}
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
-
 /// Asks until one more refusal means a block.
-fn exhaust(connection: &mut TcpStream) -> anyhow::Result<()> {
+fn exhaust(connection: &mut Connection) -> anyhow::Result<()> {
     let mut refused = 0;
-    let mut response = [0; 4096];
-    for _ in 0..100 {
-        connection.write_all(REQUEST)?;
-        let length = connection.read(&mut response)?;
-        if response[..length].starts_with(b"HTTP/1.1 429") {
-            refused += 1;
-        }
+    for _ in 0..MOST_ASKED {
+        refused += u32::from(connection.get("/")?.status == 429);
         if refused == AFTER - 1 {
             return Ok(());
         }
     }
-    bail!("a hundred requests met {refused} refusals")
+    bail!("{MOST_ASKED} requests met {refused} refusals")
 }
+
+const MOST_ASKED: u32 = 100;
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
 /// The last number that came, once no more come.
 fn drain(witness: &UdpSocket) -> anyhow::Result<Option<u64>> {

@@ -91,13 +91,13 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 /// The job's file with ten thousand rules, none of which concerns the load; every one of them is new.
 fn file(job: &Job, instance: &Instance, number: u32) -> String {
     let rate = 100 + number;
-    let limits: String = (0..LIMITS)
+    let limits: Vec<String> = (0..LIMITS)
         .map(|limit| format!("  limit-{limit}: {{ key: client, rate: {rate}/s }}\n"))
         .collect();
-    let routes: String = (0..ROUTES)
+    let routes: Vec<String> = (0..ROUTES)
         .map(|route| {
-            let limit = route % LIMITS;
-            format!("  - {{ name: route-{route}, match: {{ path: /{number}/{route} }}, limits: [limit-{limit}], upstream: app }}\n")
+            let (path, limit) = (format!("/{number}/{route}"), route % LIMITS);
+            format!("  - {{ name: route-{route}, match: {{ path: {path} }}, limits: [limit-{limit}], upstream: app }}\n")
         })
         .collect();
     let denied: Vec<String> = (0..DENIED)
@@ -111,8 +111,8 @@ fn file(job: &Job, instance: &Instance, number: u32) -> String {
         &format!("deny: [{}], interfaces", denied.join(", ")),
     );
     yaml(job)
-        .with("limits:\n", format!("limits:\n{limits}"))
-        .with("routes: [", format!("routes:\n{routes}  - "))
+        .with("limits:\n", format!("limits:\n{}", limits.concat()))
+        .with("routes: [", format!("routes:\n{}  - ", routes.concat()))
         .with("upstream: app }]", "upstream: app }")
         .and(&prefilter)
         .text()
