@@ -243,17 +243,23 @@ fn ten_thousand_rules_are_taken_under_load() {
             )
     };
     let floodwall = Floodwall::start(&rules("100/s"));
-    floodwall.write(&rules("200/s"));
     let load = steady(web, true);
-    let answer = floodwall.reload();
+    let mut times: Vec<Duration> = ["200/s", "300/s", "400/s", "500/s", "600/s"]
+        .map(|rate| {
+            floodwall.write(&rules(rate));
+            let answer = floodwall.reload();
+            assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+            took(&answer.stdout)
+        })
+        .to_vec();
+    times.sort_unstable();
     let slowest = load.stop().into_iter().max().unwrap_or_default();
-    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
-    let took = took(&answer.stdout);
-    println!("{RULES} rules reloaded in {took:?}; the slowest request under way took {slowest:?}");
-    // Without optimisation on a busy machine; a release needs less than a tenth of a second.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    println!("{RULES} rules reloaded in {times:?}; the slowest request beside it took {slowest:?}");
+    // The goal is a tenth of a second on a quiet machine; this one may be busy, and the build not optimised.
+    let most = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+    assert!(times[2] < most, "{times:?}");
     assert_eq!(Client::of(web).get("/route-4999").status, 200);
-    assert_eq!(generation(&floodwall), 2);
+    assert_eq!(generation(&floodwall), 6);
 }
 
 #[test]

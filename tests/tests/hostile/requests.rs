@@ -229,7 +229,16 @@ fn a_head_is_well_formed() {
 fn a_target_is_a_path() {
     let line = |first: &str| format!("{first} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
     assert_refused(&[
-        ("a tunnel", line("CONNECT example.org:443"), 405),
+        (
+            "a tunnel",
+            b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n".to_vec(),
+            405,
+        ),
+        (
+            "a tunnel to somebody else",
+            line("CONNECT example.org:443"),
+            400,
+        ),
         (
             "somebody else's server",
             line("GET http://other.example.org/"),

@@ -63,6 +63,16 @@ pub(crate) fn attempt(from: &Host) -> io::Result<u16> {
     })
 }
 
+/// When the packets were sent between which the block began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) last_passed: Instant,
+    pub(crate) first_dropped: Instant,
+}
+
+/// Between two packets of a probe. The example's limit of packets lets so many through for a second.
+const GAP: Duration = Duration::from_micros(20);
+
 /// A stream of numbered packets from the attacker to the listener's port, to see which is the first that the
 /// kernel drops.
 #[derive(Debug)]
@@ -87,17 +97,22 @@ impl Probe {
                 .ok()
                 .map(|_| u32::from_be_bytes(number))
         });
-        let sender = attacker
+        let socket = attacker
             .run(|| UdpSocket::bind(("0.0.0.0", 0)))
             .expect("any port");
-        sender
+        socket
             .connect((EDGE, WEB.port()))
             .expect("the edge is on the wire");
         let mut number = 0_u32;
-        // Below what the example lets one source send.
-        let sent = Repeat::every(Duration::from_micros(40), move || {
+        let mut next = Instant::now();
+        let sent = Repeat::every(Duration::ZERO, move || {
+            // Spun, not slept: the gap between two packets is the error of what is measured.
+            while Instant::now() < next {
+                std::hint::spin_loop();
+            }
             let now = Instant::now();
-            sender
+            next = now + GAP;
+            socket
                 .send(&number.to_be_bytes())
                 .expect("the wire takes it");
             number += 1;
@@ -106,17 +121,17 @@ impl Probe {
         Self { sent, received }
     }
 
-    /// When the first packet was sent that did not come through, nor any after it.
-    pub(crate) fn first_dropped(self) -> Instant {
+    /// Ends the stream, when the block has begun.
+    pub(crate) fn stop(self) -> Seen {
         let sent = self.sent.stop();
-        let last = self
-            .received
-            .stop()
-            .into_iter()
-            .flatten()
+        let received = self.received.stop().into_iter().flatten();
+        let last = received
             .max()
             .expect("packets came through before the block");
-        let next = usize::try_from(last).expect("a test is short") + 1;
-        *sent.get(next).expect("no packet was dropped")
+        let last = usize::try_from(last).expect("a test is short");
+        Seen {
+            last_passed: sent[last],
+            first_dropped: *sent.get(last + 1).expect("no packet was dropped"),
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use floodwall_tests::{Floodwall, Repeat, needs_root, wait};
 
-use attack::{Probe, attempt, flood};
+use attack::{Attack, Probe, Seen, attempt, flood};
 use edge::{Scene, finished, limit, packets, partners_web, web};
 
 mod attack;
@@ -26,13 +26,13 @@ fn good_client(scene: &Scene) -> Repeat<()> {
     })
 }
 
-/// The refusals of an attack are what the contract promises.
-fn assert_refusals(attack: &attack::Attack) {
+/// Asserts that an attack got what was left of its budget, and then refusals as the contract promises them.
+fn assert_refusals(attack: &Attack, left: f64) {
     let seconds = attack.took.as_secs_f64();
     let admitted = f64::from(u32::try_from(attack.admitted).expect("a test is short"));
     assert!(
-        admitted >= 100.0 && admitted <= 100.0 + 50.0 * seconds,
-        "{admitted} admitted in {seconds} s"
+        admitted >= left && admitted <= 100.0 + 50.0 * seconds,
+        "{admitted} admitted in {seconds} s, and {left} were left"
     );
     assert_eq!(
         attack.refused.len(),
@@ -88,9 +88,9 @@ fn the_flood_and_the_good_client() {
     let attack = flood(&scene.attacker);
     let blocked_at = Instant::now();
     assert_blocked_for(&floodwall, 5.0);
-    let dropped = probe.first_dropped();
-    assert_refusals(&attack);
-    print_latency(&attack, dropped);
+    let seen = probe.stop();
+    assert_refusals(&attack, 100.0);
+    print_latency(&attack, &seen);
 
     // Its packets are dropped in the kernel, and the proxy no longer sees it.
     let before = floodwall.status();
@@ -127,8 +127,8 @@ fn the_flood_and_the_good_client() {
         "{blocked_for:?}"
     );
 
-    // When it goes on, the second block is twice as long.
-    assert_refusals(&flood(&scene.attacker));
+    // When it goes on, of what that one request left, the second block is twice as long.
+    assert_refusals(&flood(&scene.attacker), 99.0);
     assert_blocked_for(&floodwall, 10.0);
     assert_eq!(limit(&floodwall.status(), "per-client")["blocks"], 2);
 
@@ -140,18 +140,23 @@ fn the_flood_and_the_good_client() {
     );
 }
 
-/// Prints how soon the kernel acts. The refusal itself is decided between the two ends that the attacker sees.
-fn print_latency(attack: &attack::Attack, dropped: Instant) {
-    let micros = |from: Instant| match dropped.checked_duration_since(from) {
-        Some(after) => format!("{} µs after", after.as_micros()),
-        None => format!("{} µs before", (from - dropped).as_micros()),
+/// Prints how soon the kernel acts: between the last packet that passed and the first that did not. The refusal is
+/// decided somewhere between its request, which the attacker sent, and its arrival there.
+fn print_latency(attack: &Attack, seen: &Seen) {
+    let micros = |from: Instant, to: Instant| match to.checked_duration_since(from) {
+        Some(after) => format!("+{}", after.as_micros()),
+        None => format!("-{}", (from - to).as_micros()),
     };
     println!(
-        "first packet dropped in the kernel {} the last request was sent, and {} its refusal arrived",
-        micros(attack.last_sent),
-        micros(attack.last_answered)
+        "the refusal that blocks: asked for at 0 µs, last packet passed at {} µs, first packet dropped at {} µs, \
+         refusal arrived at {} µs",
+        micros(attack.last_sent, seen.last_passed),
+        micros(attack.last_sent, seen.first_dropped),
+        micros(attack.last_sent, attack.last_answered),
     );
-    let after = dropped.saturating_duration_since(attack.last_answered);
+    let after = seen
+        .first_dropped
+        .saturating_duration_since(attack.last_answered);
     assert!(
         after < Duration::from_millis(100),
         "the kernel acted {after:?} after the refusal"
