@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually, wait};
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, Request, eventually, wait};
 
 use crate::{front, status_of, with_fields};
 
@@ -71,4 +71,47 @@ fn a_body_of_chunks_is_bounded_too() {
     assert_eq!(status_of(&response), 413);
     floodwall.logged(|line| line["status"] == 413);
     assert!(origin.seen().is_empty(), "the origin got a whole request");
+}
+
+/// Whoever opens connections and sends nothing takes nobody else's place.
+#[test]
+fn connections_are_bounded_for_each_client() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = front(web, origin.address()).with("max: {", "max: { connections_per_client: 3,");
+    let floodwall = Floodwall::start(&yaml);
+    let greedy = Client::of(web).from(Loopback::claim().ip());
+    let mut held: Vec<_> = (0..3)
+        .map(|_| greedy.connect().expect("a connection"))
+        .collect();
+    for connection in &mut held {
+        assert_eq!(connection.get("/").expect("a response").status, 200);
+    }
+    let fourth = greedy
+        .connect()
+        .and_then(|mut connection| connection.get("/"));
+    fourth.expect_err("a fourth connection");
+    assert_eq!(Client::of(web).get("/").status, 200);
+    assert_eq!(floodwall.status()["connections"]["refused_full"], 1);
+    held.pop();
+    eventually!(
+        greedy
+            .try_send(&Request::get("/"))
+            .is_ok_and(|response| response.status == 200)
+    );
+}
+
+#[test]
+fn a_connection_without_a_request_ends() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = front(web, origin.address()).with("timeouts: {", "timeouts: { idle: 1s,");
+    let floodwall = Floodwall::start(&yaml);
+    let mut silent = Client::of(web).connect().expect("a connection");
+    let mut served = Client::of(web).connect().expect("a connection");
+    assert_eq!(served.get("/").expect("a response").status, 200);
+    for connection in [&mut silent, &mut served] {
+        let said = connection.read_to_end().expect("it is closed in time");
+        assert_eq!(said, b"", "there was no request to answer");
+    }
+    eventually!(floodwall.status()["connections"]["open"] == 0);
+    assert_eq!(floodwall.status()["requests"]["malformed"], 0);
 }
