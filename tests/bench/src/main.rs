@@ -14,6 +14,7 @@ mod cpu;
 mod load;
 mod measure;
 mod packet;
+mod pinned;
 mod report;
 mod rounds;
 mod server;

@@ -8,7 +8,6 @@
 use std::{
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    process::Command,
 };
 
 use anyhow::{Context as _, bail};
@@ -20,6 +19,7 @@ use crate::{
     cable::{Cable, SERVER, client_address},
     clock,
     contender::{Contender, Job, Limits, origin, prefilter},
+    pinned,
     report::Row,
     rounds::percentile,
 };
@@ -143,37 +143,13 @@ fn drain(witness: &UdpSocket) -> anyhow::Result<Option<u64>> {
 
 /// When each block began, out of the pinned book.
 fn decisions(instance: &Instance) -> anyhow::Result<Vec<u64>> {
-    let folder = std::fs::read_dir("/sys/fs/bpf/floodwall")?
-        .filter_map(Result::ok)
-        .find(|folder| {
-            folder
-                .file_name()
-                .to_string_lossy()
-                .starts_with(&format!("{instance}-v"))
-        })
-        .context("nothing is pinned")?;
-    let output = Command::new("bpftool")
-        .args(["--json", "map", "dump", "pinned"])
-        .arg(folder.path().join("BLOCKS"))
-        .output()?;
-    let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
-    let words = records.iter().map(|record| since(&record["value"]));
-    Ok(words
-        .collect::<Option<Vec<u64>>>()
-        .context("not a map of bytes")?
-        .into_iter()
-        .filter(|since| *since > 0)
-        .collect())
-}
-
-/// The fifth word of a record: see `limiter/src/block/record.rs`.
-fn since(value: &serde_json::Value) -> Option<u64> {
-    let bytes = value.as_array()?.get(4 * 8..5 * 8)?;
-    let bytes: Vec<u8> = bytes
-        .iter()
-        .map(|byte| u8::from_str_radix(byte.as_str()?.trim_start_matches("0x"), 16).ok())
-        .collect::<Option<_>>()?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    let records = pinned::values(instance, "BLOCKS")?;
+    let since = records.iter().filter_map(|record| {
+        // The fifth word of a record, see limiter/src/block/record.rs.
+        let (words, _) = record.as_chunks::<8>();
+        words.get(4).copied().map(u64::from_ne_bytes)
+    });
+    Ok(since.filter(|since| *since > 0).collect())
 }
 
 fn report(bench: &mut Bench, trials: &[Trial], decisions: &[u64]) -> anyhow::Result<()> {

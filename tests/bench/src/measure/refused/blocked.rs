@@ -13,11 +13,20 @@ use crate::{
     clock,
     contender::{Contender, Job, Limits, Running, prefilter},
     packet::Knocker,
+    pinned::{self, Counting},
     rounds::{median, spread_percent},
 };
 
 /// Nanoseconds for one blocked connection attempt.
-pub(super) fn nanos(bench: &Bench) -> anyhow::Result<f64> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    /// All of it, the way across the cable included.
+    pub(super) whole: f64,
+    /// Of the program that looks at the packet and drops it, by the kernel's own count.
+    pub(super) program: f64,
+}
+
+pub(super) fn cost(bench: &Bench) -> anyhow::Result<Cost> {
     let cable = Cable::lay(1)?;
     let instance = Instance::claim();
     // Nobody gets as far as the origin.
@@ -42,11 +51,12 @@ pub(super) fn nanos(bench: &Bench) -> anyhow::Result<f64> {
             .map(|_| Ok(send(&mut blocked, attempts)? - send(&mut thrown_away, attempts)?))
             .collect()
     })?;
+    let program = program(&cable, &instance, attempts)?;
     let dropped = floodwall
         .blocks()
         .first()
         .map(|block| block["dropped_packets"].as_u64());
-    let sent = 1000 + u64::from(attempts) * bench.effort.rounds as u64;
+    let sent = 1000 + u64::from(attempts) * (bench.effort.rounds as u64 + 1);
     // One that was sent before the neighbour's address was known may be lost.
     anyhow::ensure!(
         dropped
@@ -54,13 +64,30 @@ pub(super) fn nanos(bench: &Bench) -> anyhow::Result<f64> {
             .is_some_and(|dropped| dropped + 1000 >= sent && dropped <= sent),
         "{sent} packets were sent, and {dropped:?} dropped by the block"
     );
-    let nanos = median(differences.iter().copied());
+    let whole = median(differences.iter().copied());
     println!(
-        "refused/blocked floodwall cpu={:.3}us +-{:.1}% (whole machine, by the kernel alone)",
-        nanos / 1e3,
-        spread_percent(&differences)
+        "refused/blocked floodwall cpu={:.3}us +-{:.1}% program={:.3}us (whole machine, by the kernel alone)",
+        whole / 1e3,
+        spread_percent(&differences),
+        program / 1e3
     );
-    Ok(nanos)
+    Ok(Cost { whole, program })
+}
+
+/// Nanoseconds that the program itself takes for each attempt.
+fn program(cable: &Cable, instance: &Instance, attempts: u32) -> anyhow::Result<f64> {
+    let _counting = Counting::start()?;
+    let before = pinned::runs(instance)?;
+    cable
+        .client
+        .run(|| send(&mut Knocker::new(client_address(0), SERVER)?, attempts))?;
+    let after = pinned::runs(instance)?;
+    let runs = after.count - before.count;
+    anyhow::ensure!(
+        runs >= u64::from(attempts),
+        "{attempts} packets were sent, and the program ran {runs} times"
+    );
+    Ok((after.ns - before.ns) as f64 / runs as f64)
 }
 
 /// Nanoseconds of the sender's CPU for each attempt.
