@@ -48,14 +48,11 @@ pub(crate) fn runs(instance: &Instance) -> anyhow::Result<Runs> {
         .as_u64()
         .context("a link without a program")?;
     let program = bpftool(&["prog", "show", "id"], &id.to_string())?;
-    let number = |key: &str| {
-        program[key]
-            .as_u64()
-            .context("no count of the program's runs")
-    };
+    // A program that has not run since the counting began has no such numbers.
+    let number = |key: &str| program[key].as_u64().unwrap_or(0);
     Ok(Runs {
-        count: number("run_cnt")?,
-        ns: number("run_time_ns")?,
+        count: number("run_cnt"),
+        ns: number("run_time_ns"),
     })
 }
 
