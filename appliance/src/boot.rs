@@ -23,6 +23,7 @@ use crate::{
     reload::Reloader,
     server::{self, BindError},
     service::Service,
+    state::Keeper,
     stats::Stats,
     systemd::Manager,
 };
@@ -34,6 +35,7 @@ pub struct Floodwall {
     running: server::Running,
     operators: Runtime,
     lease: Lease,
+    state: Option<Keeper>,
 }
 
 /// Why there is no front door.
@@ -81,6 +83,10 @@ impl Floodwall {
 
         let host = Arc::new(open_host(file, config, access_log)?);
         let lease = Lease::renewing(Arc::clone(&host))?;
+        let folder = host.generation().config.state.clone();
+        let state = folder
+            .map(|folder| Keeper::open(&host, &folder))
+            .transpose()?;
         let running = server::serve(&host, &bound)?;
         let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
         let service = Arc::new(Service { host, reloader });
@@ -90,6 +96,7 @@ impl Floodwall {
             running,
             operators,
             lease,
+            state,
         })
     }
 
@@ -110,6 +117,9 @@ impl Floodwall {
             );
         }
         self.running.stop();
+        if let Some(state) = self.state {
+            state.close();
+        }
         self.lease.leave();
         self.operators.shutdown_timeout(Duration::from_secs(1));
     }

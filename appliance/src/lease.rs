@@ -19,10 +19,10 @@ pub struct Lease {
 }
 
 /// How often it is renewed: the shortest `outlive` is a few times as long.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(250);
 
 impl Lease {
-    /// Renews the lease now, and each second from now on.
+    /// Renews the lease now, and four times a second from now on.
     ///
     /// # Errors
     /// When there is no thread to be had.

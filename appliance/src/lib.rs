@@ -12,6 +12,7 @@ pub mod host;
 pub mod prefilter;
 pub mod reload;
 pub mod run;
+pub mod state;
 
 // The way of a request.
 pub mod access_log;

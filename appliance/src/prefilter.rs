@@ -200,6 +200,11 @@ impl Kernel {
         }
     }
 
+    /// Whether the maps, and what they hold, are those of an earlier process.
+    pub fn adopted(&self) -> bool {
+        matches!(self, Self::On { filter, .. } if *filter.origin() == Origin::Adopted)
+    }
+
     /// Loads the program of a generation. Everything that can fail fails here; nothing is switched.
     ///
     /// # Errors

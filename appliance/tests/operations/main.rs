@@ -13,4 +13,5 @@ mod life;
 mod reload;
 mod service;
 mod site;
+mod state;
 mod status;
