@@ -100,8 +100,10 @@ fn the_admin_address_shows_and_changes_nothing() {
 fn metrics_are_open_metrics() {
     let ip = Loopback::claim();
     let (web, admin) = (ip.free_port(), ip.free_port());
-    let _floodwall = Floodwall::start(&front(web, admin));
+    let floodwall = Floodwall::start(&front(web, admin));
     Client::of(web).get("/");
+    // A request is counted after its response is written.
+    floodwall.logged(|line| line["path"] == "/");
     let page = Client::of(admin).get("/metrics").body;
     assert!(page.ends_with("# EOF\n"));
     let families: Vec<&str> = page
