@@ -192,6 +192,21 @@ impl Floodwall<'_> {
         self.json(&["status", "--json"])
     }
 
+    /// How many requests ended with a status of this class, such as `2xx`. A request is counted after its response
+    /// is written.
+    pub fn finished(&self, class: &str) -> usize {
+        let status = self.status();
+        let classes = status["requests"]["finished"].as_array();
+        let class = classes
+            .into_iter()
+            .flatten()
+            .find(|each| each["class"] == class);
+        let count = class
+            .and_then(|class| class["count"].as_u64())
+            .expect("every class is there");
+        usize::try_from(count).expect("a test is short")
+    }
+
     /// `floodwall blocks list --json`. No answer fails the test.
     pub fn blocks(&self) -> Vec<Value> {
         let blocks = self.json(&["blocks", "list", "--json"]);

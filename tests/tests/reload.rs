@@ -32,20 +32,6 @@ fn generation(floodwall: &Floodwall<'_>) -> Value {
     floodwall.status()["generation"]["proxy"].clone()
 }
 
-/// How many requests ended with a status of this class.
-fn finished(floodwall: &Floodwall<'_>, class: &str) -> usize {
-    let status = floodwall.status();
-    let classes = status["requests"]["finished"].as_array().expect("a list");
-    let class = classes
-        .iter()
-        .find(|each| each["class"] == class)
-        .expect("every class is there");
-    class["count"]
-        .as_u64()
-        .and_then(|count| usize::try_from(count).ok())
-        .expect("a count")
-}
-
 /// Gets a page again and again, on one connection or on many; each time must succeed. Returns what each took.
 fn steady(web: SocketAddr, kept: bool) -> Repeat<Duration> {
     let mut connection = None;
@@ -97,8 +83,8 @@ fn a_hundred_reloads_under_load_are_noticed_by_nobody() {
     let served: usize = load.map(|load| load.stop().len()).iter().sum();
     println!("{served} requests during 100 reloads");
     // No count is lost: ann's two, and everything since. The last one is made after its response is written.
-    eventually!(finished(&floodwall, "2xx") == served + 2);
-    assert_eq!(finished(&floodwall, "4xx"), 101);
+    eventually!(floodwall.finished("2xx") == served + 2);
+    assert_eq!(floodwall.finished("4xx"), 101);
     let status = floodwall.status();
     assert_eq!(status["reloads"]["taken"], 100);
     assert_eq!(status["last_reload"]["ok"], true);

@@ -103,16 +103,3 @@ pub(crate) fn limit(status: &Value, name: &str) -> Value {
         .expect("it is in the file")
         .clone()
 }
-
-/// How many requests ended with a status of this class.
-pub(crate) fn finished(status: &Value, class: &str) -> usize {
-    let classes = status["requests"]["finished"].as_array().expect("a list");
-    let class = classes
-        .iter()
-        .find(|each| each["class"] == class)
-        .expect("every class is there");
-    class["count"]
-        .as_u64()
-        .and_then(|count| usize::try_from(count).ok())
-        .expect("a count")
-}

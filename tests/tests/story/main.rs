@@ -10,7 +10,7 @@ use std::{
 use floodwall_tests::{Floodwall, Repeat, eventually, needs_root, wait};
 
 use attack::{Attack, Probe, Seen, attempt, flood};
-use edge::{Scene, finished, limit, packets, partners_web, web};
+use edge::{Scene, limit, packets, partners_web, web};
 
 mod attack;
 mod blocks;
@@ -204,7 +204,7 @@ fn a_hundred_reloads_in_both_layers() {
     let served = partner.stop().len() + good.stop().len();
     println!("{served} requests during 100 reloads, and none failed");
     // No count is lost; the last one is made after its response is written.
-    eventually!(finished(&floodwall.status(), "2xx") == served);
+    eventually!(floodwall.finished("2xx") == served);
     assert_eq!(
         scene
             .origins
