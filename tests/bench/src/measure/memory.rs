@@ -14,7 +14,6 @@ use crate::{
 };
 
 const SOURCES: u32 = 250_000;
-const QUICK_SOURCES: u32 = 25_000;
 
 /// Nobody takes so long; the script ends the load.
 const LONGEST: Duration = Duration::from_mins(3);
@@ -27,11 +26,6 @@ struct Sizes {
 }
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let sources = if bench.effort.quick {
-        QUICK_SOURCES
-    } else {
-        SOURCES
-    };
     let folder = tempfile::tempdir()?;
     let to = Loopback::free();
     let _origin = bench.cores.on_origin(|| origin(to))?;
@@ -43,15 +37,15 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             ..Job::new(Loopback::free(), to, Limits::PerClient(1))
         };
         let running = bench.cores.on_server(|| contender.start(&job))?;
-        let sizes = sizes(&running, &job, sources, folder.path())?;
+        let sizes = sizes(&running, &job, folder.path())?;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let grown = sizes.full.saturating_sub(sizes.warm) as f64 / f64::from(sources);
+        let grown = sizes.full.saturating_sub(sizes.warm) as f64 / f64::from(SOURCES);
         let each = match &running {
             Running::Floodwall(floodwall) => cell_bytes(&floodwall.status()["table"])?,
             Running::Other(_) => grown,
         };
         println!(
-            "memory {} idle={:.1}MiB warm={:.1}MiB sources={sources} full={:.1}MiB grown-by-source={grown:.0}B for-a-source={each:.0}B",
+            "memory {} idle={:.1}MiB warm={:.1}MiB sources={SOURCES} full={:.1}MiB grown-by-source={grown:.0}B for-a-source={each:.0}B",
             contender.name(),
             mib(sizes.idle),
             mib(sizes.warm),
@@ -82,12 +76,12 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sizes(running: &Running<'_>, job: &Job, sources: u32, folder: &Path) -> anyhow::Result<Sizes> {
+fn sizes(running: &Running<'_>, job: &Job, folder: &Path) -> anyhow::Result<Sizes> {
     let idle = cpu::resident_bytes(running.pid())?;
     Load::kept(32).run(job.listen, Duration::from_secs(2))?;
     let warm = cpu::resident_bytes(running.pid())?;
     let script = folder.join("sources.lua");
-    fs::write(&script, lua(sources))?;
+    fs::write(&script, lua())?;
     let strangers = Load {
         script: Some(script),
         ..Load::kept(32)
@@ -107,7 +101,7 @@ fn sizes(running: &Running<'_>, job: &Job, sources: u32, folder: &Path) -> anyho
 }
 
 /// Each request is from the next address, and the last one ends the load.
-fn lua(sources: u32) -> String {
+fn lua() -> String {
     format!(
         "local asked, answered = 0, 0
          local field = {{}}
@@ -119,7 +113,7 @@ fn lua(sources: u32) -> String {
          end
          response = function()
            answered = answered + 1
-           if answered >= {sources} then os.exit(0) end
+           if answered >= {SOURCES} then os.exit(0) end
          end"
     )
 }
