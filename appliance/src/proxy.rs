@@ -116,6 +116,7 @@ impl ProxyHttp for Proxy {
         let Some(connection) = ctx.connection.clone() else {
             return Error::e_explain(ErrorType::InternalError, "a request without its connection");
         };
+        session::to_origin_form(session);
         if let Err(fault) = session::check(session, &connection.rules) {
             return self.malformed(session, ctx, fault).await;
         }

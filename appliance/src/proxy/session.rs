@@ -30,6 +30,22 @@ pub(super) fn connection(session: &Session) -> Result<Arc<Connection>> {
     }
 }
 
+/// Brings a target in absolute form into origin form, which is what the rules and the upstream get to see
+/// (RFC 9112, 3.2.2). The server keeps such a target as it came, with its path alone as the URI, and has
+/// checked that its authority is the Host.
+pub(super) fn to_origin_form(session: &mut Session) {
+    let head = session.req_header_mut();
+    let is_absolute = [&b"http://"[..], b"https://"].iter().any(|scheme| {
+        head.raw_path()
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    if is_absolute {
+        let path = head.uri.clone();
+        head.set_uri(path);
+    }
+}
+
 /// Checks that the request is well formed and within the listener's bounds.
 ///
 /// # Errors

@@ -21,6 +21,24 @@ fn bodies_pass_whole_both_ways() {
     assert_eq!(connection.get("/again").unwrap().body, "origin: /again\n");
 }
 
+/// RFC 9112, 3.2.2: a server accepts a target in absolute form. The origin gets it in origin form.
+#[test]
+fn a_target_in_absolute_form_reaches_the_origin_as_a_path() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let _floodwall = Floodwall::start(&front(web, origin.address()));
+    for (target, path) in [
+        ("http://shop.example.org/a?b=c", "/a?b=c"),
+        ("HTTP://shop.example.org", "/"),
+        ("https://shop.example.org/x", "/x"),
+    ] {
+        let request = Request::get(target).host("shop.example.org");
+        assert_eq!(Client::of(web).send(&request).status, 200, "{target}");
+        let seen = origin.last();
+        assert_eq!(seen.target, path);
+        assert_eq!(seen.header("host"), Some("shop.example.org"));
+    }
+}
+
 #[test]
 fn connections_are_kept_on_both_sides() {
     let (web, origin) = (Loopback::free(), Origin::start());
