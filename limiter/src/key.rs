@@ -45,6 +45,16 @@ impl Source {
         }
     }
 
+    /// The 32 bits of an IPv4 address.
+    #[inline(always)]
+    const fn v4_bits(self) -> Option<u64> {
+        if self.high == 0 && self.low >> 32 == V4_MAPPED >> 32 {
+            Some(self.low & 0xffff_ffff)
+        } else {
+            None
+        }
+    }
+
     /// The source of an address, counted by the given prefix lengths.
     pub fn of(address: IpAddr, prefixes: Prefixes) -> Self {
         match address.to_canonical() {
@@ -135,22 +145,30 @@ impl Default for Prefixes {
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    /// The key of a limit that counts by source.
+    /// The key of a limit that counts by source: of the four bytes of an IPv4 address, which fit into the
+    /// hash's last block, or of the sixteen of an IPv6 address.
     #[inline(always)]
     pub fn of_source(secret: Secret, source: Source) -> Self {
-        Self(secret.hash_words([source.high, source.low]))
+        Self(match source.v4_bits() {
+            Some(v4) => secret.hash_short::<4>(v4),
+            None => secret.hash_words([source.high, source.low]),
+        })
     }
 
     /// The key of a limit that counts by destination port.
     #[inline(always)]
     pub fn of_port(secret: Secret, port: u16) -> Self {
-        Self(secret.hash_words([u64::from(port)]))
+        Self(secret.hash_short::<2>(u64::from(port)))
     }
 
     /// The key of a limit that counts by both.
     #[inline(always)]
     pub fn of_source_and_port(secret: Secret, source: Source, port: u16) -> Self {
-        Self(secret.hash_words([source.high, source.low, u64::from(port)]))
+        let port = u64::from(port);
+        Self(match source.v4_bits() {
+            Some(v4) => secret.hash_short::<6>(v4 << 16 | port),
+            None => secret.hash_words([source.high, source.low, port]),
+        })
     }
 
     /// The key of a limit with one budget for all.

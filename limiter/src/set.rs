@@ -17,7 +17,8 @@
 //! 3. *Charge, then look around*: two threads may bring the same key into two cells at once. Each looks
 //!    for a twin after its charge; whoever sees one takes its charge back, moves the twin's debt to the
 //!    lower cell and starts again. All words are sequentially consistent, so of two threads at least
-//!    one sees the other. While a debt moves it is counted twice rather than not at all.
+//!    one sees the other. While a debt moves it is counted twice rather than not at all. Whoever finds
+//!    its key alone in a cell may look first and charge then, see `alone`.
 //!
 //! A value may come back (two keys' times may be equal), so a charge looks at its own cell's fingerprint
 //! again and takes itself back from a stranger, and a refusal counts only if the time it was founded on
@@ -36,6 +37,7 @@
 //! - A thread that stops between its charge and its look around, while a twin exists, until its debt has
 //!   run out, takes one charge too much off whatever the key owes then.
 
+mod alone;
 mod cell;
 mod twins;
 
@@ -108,16 +110,34 @@ pub fn charge<C: Cells>(
     now: Nanos,
     cost: u64,
 ) -> Result<Done, Refused> {
-    update(
-        cells,
-        flow.fingerprint(),
-        Join::Sum,
-        now,
-        |time| match gcra::step(time, quota, now, cost) {
-            gcra::Step::Admit { tat } => Ok(tat),
-            gcra::Step::Refuse { retry_after } => Err(Refused::Over { retry_after }),
-        },
-    )
+    update(cells, flow.fingerprint(), Join::Sum, now, |time| {
+        step(time, quota, now, cost)
+    })
+}
+
+/// The first attempt of [`charge`], and nearly always the last: it serves a key that is alone in a cell
+/// already. [`None`] when it takes more, and nothing is charged then.
+///
+/// It is short enough to stand in the kernel's loop over limits, where a call costs more than a charge.
+#[inline(always)]
+pub fn recharge<C: Cells>(
+    cells: &C,
+    flow: FlowId,
+    quota: Quota,
+    now: Nanos,
+    cost: u64,
+) -> Option<Result<Done, Refused>> {
+    alone::update(cells, flow.fingerprint(), |time| {
+        step(time, quota, now, cost)
+    })
+}
+
+#[inline(always)]
+fn step(time: Nanos, quota: Quota, now: Nanos, cost: u64) -> Result<Nanos, Refused> {
+    match gcra::step(time, quota, now, cost) {
+        gcra::Step::Admit { tat } => Ok(tat),
+        gcra::Step::Refuse { retry_after } => Err(Refused::Over { retry_after }),
+    }
 }
 
 /// What becomes of a key's two times when two threads brought it into two cells.
@@ -144,6 +164,9 @@ pub fn update<C: Cells>(
 ) -> Result<Done, Refused> {
     let mut displaced = Nanos::ZERO;
     for _ in 0..C::ATTEMPTS {
+        if let Some(outcome) = alone::update(cells, fingerprint, &step) {
+            return outcome.map(|done| Done { displaced, ..done });
+        }
         let (way, seen) = if let Some(found) = locate(cells, fingerprint) {
             found
         } else {
@@ -158,19 +181,12 @@ pub fn update<C: Cells>(
         if is_claim(seen) && !move_in(cells, way, fingerprint) {
             continue;
         }
-        let before = if is_claim(seen) { 0 } else { seen };
-        let next = match step(Nanos(before)) {
-            Ok(next) => next.0,
-            Err(_) if cells.time(way) != seen => continue,
-            Err(refused) => return Err(refused),
-        };
-        if !cells.swap_time(way, seen, next) {
+        let Some(outcome) = alone::exchange(cells, way, seen, &step) else {
             continue;
-        }
-        let done = Done {
-            time: Nanos(next),
-            displaced,
         };
+        let time = outcome?;
+        let done = Done { time, displaced };
+        let (before, next) = (if is_claim(seen) { 0 } else { seen }, time.0);
         match look_around(cells, fingerprint, way) {
             Sight::Alone => return Ok(done),
             Sight::Strangers => {

@@ -31,6 +31,13 @@ impl Secret {
         state.finish(((N as u64) * 8) << 56)
     }
 
+    /// Hashes the `N` low bytes of a word, at most seven: they fit into the last block, with the length.
+    #[inline(always)]
+    pub fn hash_short<const N: u32>(self, bytes: u64) -> u64 {
+        const { assert!(N < 8) }
+        State::new(self).finish(bytes & ((1 << (N * 8)) - 1) | u64::from(N) << 56)
+    }
+
     /// Hashes any bytes.
     pub fn hash_bytes(self, bytes: &[u8]) -> u64 {
         let mut state = State::new(self);
@@ -127,6 +134,17 @@ mod tests {
             let bytes = words.map(u64::to_le_bytes).concat();
             prop_assert_eq!(secret.hash_words(words), reference(secret, &bytes));
             prop_assert_eq!(secret.hash_words([]), reference(secret, &[]));
+        }
+
+        #[test]
+        fn short_ones_hash_as_their_little_endian_bytes(k0: u64, k1: u64, word: u64) {
+            let secret = Secret { k0, k1 };
+            let bytes = word.to_le_bytes();
+            prop_assert_eq!(secret.hash_short::<2>(word), reference(secret, &bytes[..2]));
+            prop_assert_eq!(secret.hash_short::<4>(word), reference(secret, &bytes[..4]));
+            prop_assert_eq!(secret.hash_short::<6>(word), reference(secret, &bytes[..6]));
+            prop_assert_eq!(secret.hash_short::<0>(word), reference(secret, &[]));
+            prop_assert_eq!(secret.hash_short::<7>(word), reference(secret, &bytes[..7]));
         }
     }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the XDP program and puts it where the loader embeds it.
 #
-#   build.sh           builds xdp/floodwall.bpf.o and writes the digest of its sources beside it
+#   build.sh           builds xdp/floodwall.bpf.o and writes beside it the digest of its sources and the
+#                      compiler, for another one may give other code
 #   build.sh --check   fails when the committed object does not come from today's sources
 #
 # It needs bpf-linker and a toolchain with the standard library's sources: nightly with rust-src, as is
@@ -12,6 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 object=$root/xdp/floodwall.bpf.o
 digest=$root/xdp/floodwall.bpf.sha256
+compiler=$root/xdp/floodwall.bpf.compiler
 
 # Everything that is compiled into the program, in a fixed order.
 sources() {
@@ -74,4 +76,5 @@ if [ -n "$strip" ]; then
     "$strip" --strip-debug "$object"
 fi
 digest_of_sources >"$digest"
+"$RUSTC" --version >"$compiler"
 ls -l "$object"

@@ -2,7 +2,7 @@
 
 use floodwall_limiter::{
     FlowId, KeyHash, LimitId, Nanos, Source,
-    set::{self, Refused},
+    set::{self, Done, Refused},
 };
 use floodwall_xdp_abi::{
     Port, Reason,
@@ -84,7 +84,10 @@ pub(crate) fn charge_all(limits: u64, keys: Keys, now: Nanos) -> Reason {
         }
         let limit = rules::limit(index);
         let slot = limit_field!(limit, slot);
-        match charge_with_retries(index as u64, keys.of_limit(limit), now.0) {
+        let key = keys.of_limit(limit);
+        match recharge(limit, key, now)
+            .unwrap_or_else(|| charge_with_retries(index as u64, key, now.0))
+        {
             ADMITTED => {}
             DISPLACED => counters.displaced(),
             outcome => {
@@ -135,6 +138,26 @@ const DISPLACED: u64 = 1;
 const OVER: u64 = 2;
 const CONTENDED: u64 = 3;
 
+/// Charges one packet to a key that has a cell of its own already, which most have.
+///
+/// It stands in the loop, where a call costs more than the charge.
+#[inline(always)]
+fn recharge(limit: &Limit, key: u64, now: Nanos) -> Option<u64> {
+    let flow = flow(limit, key);
+    let cells = maps::set(flow)?;
+    set::recharge(&cells, flow, limit_field!(limit, quota), now, 1).map(outcome)
+}
+
+#[inline(always)]
+fn outcome(charged: Result<Done, Refused>) -> u64 {
+    match charged {
+        Ok(done) if done.displaced > Nanos::ZERO => DISPLACED,
+        Ok(_) => ADMITTED,
+        Err(Refused::Over { .. }) => OVER,
+        Err(Refused::Contended) => CONTENDED,
+    }
+}
+
 /// How many races in a row a packet may lose before it is refused. The kernel may not retry for ever.
 const ATTEMPTS: usize = 3;
 
@@ -159,12 +182,13 @@ extern "C" fn charge(index: u64, key: u64, now: u64) -> u64 {
     let Some(cells) = maps::set(flow) else {
         return ADMITTED;
     };
-    match set::charge(&cells, flow, limit_field!(limit, quota), Nanos(now), 1) {
-        Ok(done) if done.displaced > Nanos::ZERO => DISPLACED,
-        Ok(_) => ADMITTED,
-        Err(Refused::Over { .. }) => OVER,
-        Err(Refused::Contended) => CONTENDED,
-    }
+    outcome(set::charge(
+        &cells,
+        flow,
+        limit_field!(limit, quota),
+        Nanos(now),
+        1,
+    ))
 }
 
 /// Takes one packet's price off a key that was charged at this same moment.

@@ -13,7 +13,6 @@
 
 mod budget;
 mod cells;
-mod facts;
 mod maps;
 mod memory;
 mod record;

@@ -4,7 +4,7 @@ use core::ptr;
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
-    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
+    helpers::{bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::map,
     maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
@@ -37,6 +37,15 @@ static LIST_V4: LpmTrie<u32, u32> = LpmTrie::with_max_entries(1, 0);
 // In words of four bytes, for the key stands behind a prefix length of four on an aligned stack.
 #[map]
 static LIST_V6: LpmTrie<[u32; 4], u32> = LpmTrie::with_max_entries(1, 0);
+
+#[map]
+static TICK: PerCpuArray<Tick> = PerCpuArray::with_max_entries(1, 0);
+
+/// When a CPU last asked for the coarse time, by the kernel's count of ticks, and what it was told.
+struct Tick {
+    tick: u64,
+    time: u64,
+}
 
 /// The set that a flow lives in.
 #[inline(always)]
@@ -83,15 +92,30 @@ pub(crate) fn clock() -> Moment {
     moment(|| unsafe { bpf_ktime_get_ns() })
 }
 
-/// The present as of the last timer tick, some milliseconds ago at most, for half the time it takes to
-/// ask: for blocks and the lease, which are never shorter.
+/// The present as of the last timer tick or the one before, some milliseconds ago at most: for blocks and
+/// the lease, which are never shorter.
+///
+/// The kernel's coarse clock is asked once a tick: counting ticks is a load, asking is two calls.
 ///
 /// # Minimum kernel version
 /// 5.11.
 #[inline(always)]
 pub(crate) fn coarse_clock() -> Moment {
-    // SAFETY: this helper has no conditions.
-    moment(|| unsafe { bpf_ktime_get_coarse_ns() })
+    moment(|| {
+        // SAFETY: this helper has no conditions.
+        let tick = unsafe { bpf_jiffies64() };
+        let Some(last) = TICK.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the value is this CPU's alone. The time is written before the tick that vouches for it.
+        unsafe {
+            if ptr::read_volatile(&raw const (*last).tick) != tick {
+                ptr::write_volatile(&raw mut (*last).time, bpf_ktime_get_coarse_ns());
+                ptr::write_volatile(&raw mut (*last).tick, tick);
+            }
+            ptr::read_volatile(&raw const (*last).time)
+        }
+    })
 }
 
 #[inline(always)]

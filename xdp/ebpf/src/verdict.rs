@@ -6,7 +6,6 @@ use floodwall_xdp_abi::{Address, Datagram, Port, Reason, maps::LISTENER, rules::
 
 use crate::{
     budget::{self, Keys},
-    facts::Facts,
     maps, record,
     rules::{self, rule},
 };
@@ -14,16 +13,7 @@ use crate::{
 /// Decides over one packet, counts it, and answers with what becomes of it.
 #[inline(always)]
 pub(crate) fn call(ctx: &XdpContext, datagram: Datagram) -> u32 {
-    let facts = Facts::of(datagram);
-    verdict(ctx.ctx, facts.high, facts.low, facts.rest)
-}
-
-/// Stands behind a call: the verifier looks at a global function once, and not again
-/// for each of the many ways through the parser.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn verdict(ctx: *mut xdp_md, high: u64, low: u64, rest: u64) -> u32 {
-    crate::end(of(ctx, Facts { high, low, rest }.datagram()))
+    crate::end(of(ctx.ctx, datagram))
 }
 
 /// A clock is read only when something depends on it.
