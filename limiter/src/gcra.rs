@@ -27,19 +27,19 @@ pub fn step(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> Step {
             retry_after: Nanos::MAX,
         };
     }
-    let (next, debt) = if tat.0 > now.0 {
-        let next = tat.0.saturating_add(price);
-        (next, next - now.0)
+    let (start, owed) = if tat.0 > now.0 {
+        (tat.0, tat.0 - now.0)
     } else {
         // Even, as every time in a cell: an odd clock rounds up, which costs the key one nanosecond.
-        let start = now.0.saturating_add(now.0 & 1);
-        (start.saturating_add(price), price)
+        (now.0.saturating_add(now.0 & 1), 0)
     };
-    if next >= MAX_TIME {
+    let Some(next) = start.checked_add(price).filter(|next| *next < MAX_TIME) else {
         return Step::Refuse {
             retry_after: Nanos::MAX,
         };
-    }
+    };
+    // No more than `next`, which is not beyond the end.
+    let debt = owed + price;
     if debt > quota.depth().0 {
         return Step::Refuse {
             retry_after: Nanos(debt - quota.depth().0),

@@ -9,5 +9,6 @@ mod kernel {
     mod namespace;
     mod packet;
     mod parsing;
+    mod records;
     mod verdicts;
 }

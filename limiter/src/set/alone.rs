@@ -60,5 +60,6 @@ fn find<C: Cells>(cells: &C, fingerprint: u64) -> Option<usize> {
 /// Whether the cell is the key's and no other one is.
 #[inline(always)]
 fn is_only<C: Cells>(cells: &C, fingerprint: u64, way: usize) -> bool {
-    (0..WAYS).all(|other| is_of(cells.fingerprint(other), fingerprint) == (other == way))
+    is_of(cells.fingerprint(way), fingerprint)
+        && (1..WAYS).all(|turn| !is_of(cells.fingerprint(way ^ turn), fingerprint))
 }

@@ -11,9 +11,23 @@ use crate::{
 };
 
 /// Decides over one packet, counts it, and answers with what becomes of it.
+///
+/// All of it stands in the entry point: a call costs as much as half of what a packet without limits needs.
 #[inline(always)]
 pub(crate) fn call(ctx: &XdpContext, datagram: Datagram) -> u32 {
-    crate::end(of(ctx.ctx, datagram))
+    crate::end(of(ctx.ctx, without_past(datagram)))
+}
+
+/// The datagram without what the verifier has learnt on the many ways through the parser, for it would
+/// follow each of them to the end.
+#[inline(always)]
+fn without_past(datagram: Datagram) -> Datagram {
+    let port = rules::forget(datagram.port.bits().into());
+    Datagram {
+        port: Port::from_bits(port as u32),
+        opens: rules::forget(datagram.opens.into()) & 1 != 0,
+        ..datagram
+    }
 }
 
 /// A clock is read only when something depends on it.
