@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use floodwall_config::HeaderEdits;
-use http::header;
+use floodwall_config::{Header, HeaderEdits};
+use http::{HeaderValue, header};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -39,7 +39,6 @@ pub(super) fn rewrite(
     let (Some(connection), Some(client)) = (&ctx.connection, &ctx.client) else {
         return Ok(());
     };
-    let peer = connection.peer.ip().to_canonical().to_string();
     let trusted = !client.direct;
     let said = |name: &str| {
         if trusted {
@@ -48,29 +47,16 @@ pub(super) fn rewrite(
             None
         }
     };
-    match said("x-forwarded-for")
-        .as_ref()
-        .and_then(|value| value.to_str().ok())
-    {
+    match chain(from, trusted) {
         Some(before) => {
-            let all = from
-                .headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .filter_map(|value| value.to_str().ok());
-            let chain = all.collect::<Vec<_>>().join(", ");
-            let chain = if before.is_empty() {
-                peer
-            } else {
-                format!("{chain}, {peer}")
-            };
-            request.insert_header("x-forwarded-for", chain)?;
+            let peer = connection.peer_field.to_str().unwrap_or_default();
+            request.insert_header("x-forwarded-for", format!("{before}, {peer}"))?;
         }
-        None => request.insert_header("x-forwarded-for", peer)?,
+        None => request.insert_header("x-forwarded-for", connection.peer_field.clone())?,
     }
     match said("x-forwarded-proto") {
         Some(proto) => request.insert_header("x-forwarded-proto", proto)?,
-        None => request.insert_header("x-forwarded-proto", "http")?,
+        None => request.insert_header("x-forwarded-proto", HeaderValue::from_static("http"))?,
     }
     match said("x-forwarded-host").or_else(|| from.headers.get(header::HOST).cloned()) {
         Some(host) => request.insert_header("x-forwarded-host", host)?,
@@ -80,34 +66,62 @@ pub(super) fn rewrite(
     }
     request.insert_header("x-request-id", ctx.id())?;
     match &ctx.route {
-        Some(route) => edit_request(request, &route.request_headers),
+        Some(route) => edit(request, &route.request_headers),
         None => Ok(()),
     }
 }
 
-fn edit_request(request: &mut RequestHeader, edits: &HeaderEdits) -> Result<()> {
+/// The hops that a trusted proxy names, over all its fields.
+fn chain(from: &RequestHeader, trusted: bool) -> Option<String> {
+    let fields = from.headers.get_all("x-forwarded-for");
+    let hops: Vec<_> = fields
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .filter(|_| trusted)
+        .filter(|hops| !hops.trim().is_empty())
+        .collect();
+    (!hops.is_empty()).then(|| hops.join(", "))
+}
+
+/// Makes a route's changes to a header section.
+pub(super) fn edit(section: &mut impl Section, edits: &HeaderEdits) -> Result<()> {
     for name in &edits.remove {
-        request.remove_header(name.as_str());
+        section.remove(name.as_str());
     }
     for field in &edits.set {
-        request.insert_header(field.name.as_str().to_owned(), field.value.as_str())?;
+        section.set(field)?;
     }
     for field in &edits.add {
-        request.append_header(field.name.as_str().to_owned(), field.value.as_str())?;
+        section.add(field)?;
     }
     Ok(())
 }
 
-/// Makes a route's changes to a response.
-pub(super) fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) -> Result<()> {
-    for name in &edits.remove {
-        response.remove_header(name.as_str());
-    }
-    for field in &edits.set {
-        response.insert_header(field.name.as_str().to_owned(), field.value.as_str())?;
-    }
-    for field in &edits.add {
-        response.append_header(field.name.as_str().to_owned(), field.value.as_str())?;
-    }
-    Ok(())
+/// What requests and responses have in common, without having it in common in Pingora.
+pub(super) trait Section {
+    fn remove(&mut self, name: &str);
+    fn set(&mut self, field: &Header) -> Result<()>;
+    fn add(&mut self, field: &Header) -> Result<()>;
 }
+
+macro_rules! section {
+    ($header:ty) => {
+        impl Section for $header {
+            fn remove(&mut self, name: &str) {
+                self.remove_header(name);
+            }
+
+            fn set(&mut self, field: &Header) -> Result<()> {
+                self.insert_header(field.name.as_str().to_owned(), field.value.as_str())
+            }
+
+            fn add(&mut self, field: &Header) -> Result<()> {
+                self.append_header(field.name.as_str().to_owned(), field.value.as_str())
+                    .map(drop)
+            }
+        }
+    };
+}
+
+section!(RequestHeader);
+section!(ResponseHeader);

@@ -20,7 +20,7 @@ pub(super) fn decorate(response: &mut ResponseHeader, ctx: &Exchange) -> Result<
         refusal::write_standing(response, &ctx.generation, standing)?;
     }
     match &ctx.route {
-        Some(route) => forward::edit_response(response, &route.response_headers),
+        Some(route) => forward::edit(response, &route.response_headers),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! One client connection: who is at its other end, how far its present request is, and what it may still take.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use floodwall_config as config;
+use http::HeaderValue;
 
 use crate::{host::Host, server::census::Seat};
 
@@ -20,6 +21,8 @@ pub struct Connection {
     /// A number that no other connection of this process has.
     pub id: u64,
     pub peer: SocketAddr,
+    /// The peer's address as header fields write it.
+    pub peer_field: HeaderValue,
     pub rules: Arc<Rules>,
     phase: AtomicU8,
     /// Requests that are over.
@@ -96,6 +99,7 @@ impl Connection {
             host,
             id,
             peer,
+            peer_field: address_field(peer.ip()),
             rules,
             phase: AtomicU8::new(Phase::Idle as u8),
             requests: AtomicU64::new(0),
@@ -149,6 +153,12 @@ impl Connection {
             ),
         }
     }
+}
+
+fn address_field(address: IpAddr) -> HeaderValue {
+    // An address in words is visible ASCII.
+    HeaderValue::from_str(&address.to_canonical().to_string())
+        .unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 impl Drop for Connection {
