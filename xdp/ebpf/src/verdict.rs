@@ -1,4 +1,9 @@
 //! The way of an IP packet: lists, block cell, limits.
+//!
+//! What nearly every packet needs stands in one function, because on CPUs that guard their returns each
+//! costs about 8 ns: a call of our own has one, the kernel's clock several. So a packet without limits makes no call
+//! at all, a blocked one none but for its length, and one with limits asks the exact clock once, which is
+//! more than half of its time. Whatever is rare (a key that moves in, twins, a refund) is behind a call.
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_limiter::{FlowId, KeyHash, Nanos, Scope, Source, set};
