@@ -16,6 +16,8 @@ use floodwall_xdp_abi::maps::{
     BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, LAYOUT, SET_BYTES,
 };
 
+use nix::mount::{MsFlags, mount};
+
 use crate::{Error, Settings};
 
 /// Where the pinned maps came from.
@@ -43,7 +45,7 @@ impl Folder {
     /// [`Error::NoBpfFileSystem`], [`Error::Privilege`], or [`Error::InstanceInUse`].
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
         let path = path(settings);
-        if !is_in_bpffs(&path) {
+        if !is_in_bpffs(&path) && !mounts_bpffs(&settings.bpffs) {
             return Err(Error::NoBpfFileSystem {
                 path: settings.bpffs.clone(),
             });
@@ -245,6 +247,18 @@ impl Shape {
     fn value_size(&self) -> u32 {
         self.value as u32
     }
+}
+
+/// Mounts the BPF file system where the kernel wants it, as bpftool does, if this process may: a host without a
+/// service manager has none. Tells whether it is there now.
+///
+/// In a mount namespace of the process's own (`ip netns exec` makes one) the mount, and what is pinned in it, ends
+/// with the process.
+fn mounts_bpffs(bpffs: &Path) -> bool {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    bpffs == Path::new(Settings::BPFFS)
+        && mount(Some("bpf"), bpffs, Some("bpf"), flags, Some("mode=0700")).is_ok()
+        && is_in_bpffs(bpffs)
 }
 
 /// Whether the deepest folder of the path that exists is in a BPF file system. The first ones need not be:
