@@ -66,6 +66,11 @@ echo "building with $("$RUSTC" --version) ($RUSTC) and $(bpf-linker --version)"
 # v3: compare-exchange. BTF: functions that the verifier checks one by one. Misaligned access: a field of
 # a packet is one load, on the machines where the kernel allows that.
 export RUSTFLAGS="-C target-cpu=v3 -C link-arg=--btf -C target-feature=+allows-misaligned-mem-access"
+# The BTF names the source files: by where they are in the project and its crates, not on this machine.
+RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$root=floodwall"
+for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+    RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${registry%/}=crates"
+done
 target=${FLOODWALL_EBPF_TARGET_DIR:-$here/target}
 (cd "$here" && cargo build --quiet --locked --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target")
 cp "$target/bpfel-unknown-none/release/floodwall" "$object"
