@@ -8,6 +8,7 @@ use floodwall_limiter::{
     gcra::{self, Step},
     set::{Done, Refused},
 };
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -33,7 +34,7 @@ pub enum Verdict {
 pub struct Standing {
     pub limit: config::LimitIndex,
     /// The quota that applies to this key, in the words of the `RateLimit-Policy` field.
-    pub policy: Arc<str>,
+    pub policy: HeaderValue,
     /// Requests that may still come at once.
     pub remaining: u64,
     /// When one more than that will be possible.
@@ -45,7 +46,7 @@ pub struct Standing {
 pub struct Refusal {
     pub limit: config::LimitIndex,
     /// The quota that applies to this key, in the words of the `RateLimit-Policy` field.
-    pub policy: Arc<str>,
+    pub policy: HeaderValue,
     /// The same request would pass after this; [`Nanos::MAX`] is never.
     pub retry_after: Nanos,
 }
@@ -85,7 +86,7 @@ pub fn decide(
                 asked.limit.stats.refused.one();
                 return Verdict::Refused(Refusal {
                     limit: index,
-                    policy: Arc::clone(&asked.rule.policy),
+                    policy: asked.rule.policy.clone(),
                     retry_after: retry_after(refused),
                 });
             }
@@ -94,17 +95,12 @@ pub fn decide(
     for charge in &charged {
         charge.asked.limit.stats.admitted.one();
     }
+    let debt = |charge: &Charged<'_>| charge.done.time.minus(now);
     let tightest = charged
         .iter()
         .filter(|charge| !charge.asked.limit.shadow)
-        .map(|charge| {
-            standing(
-                charge.asked.index,
-                charge.asked.rule,
-                charge.done.time.minus(now),
-            )
-        })
-        .min_by_key(|standing| standing.remaining);
+        .min_by_key(|charge| charge.asked.rule.rate.quota.remaining(debt(charge)))
+        .map(|charge| standing(charge.asked.index, charge.asked.rule, debt(charge)));
     Verdict::Admitted(tightest)
 }
 
@@ -247,7 +243,7 @@ fn standing(limit: config::LimitIndex, rule: &Rule, debt: Nanos) -> Standing {
     let room = quota.depth().minus(Nanos(debt.0 & !1)).0 % quota.interval().0;
     Standing {
         limit,
-        policy: Arc::clone(&rule.policy),
+        policy: rule.policy.clone(),
         remaining,
         reset: Nanos(quota.interval().0 - room),
     }

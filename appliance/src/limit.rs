@@ -8,6 +8,7 @@ use floodwall_limiter::{
     LimitId, LimitKind, Nanos, Quota, Scope, Secret,
     escalation::{Escalation, Ledger},
 };
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::stats::LimitStats;
@@ -35,8 +36,8 @@ pub struct Limit {
 #[derive(Debug)]
 pub struct Rule {
     pub rate: Rate,
-    /// This limit's item of the `RateLimit-Policy` field.
-    pub policy: Arc<str>,
+    /// This limit's item of the `RateLimit-Policy` field; cloning it copies nothing.
+    pub policy: HeaderValue,
 }
 
 /// When this limit puts a source into the kernel's table.
@@ -110,7 +111,8 @@ impl Rule {
         );
         Self {
             rate: rate.clone(),
-            policy: policy.into(),
+            // A quoted name is visible ASCII, and so is all the rest.
+            policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("")),
         }
     }
 }

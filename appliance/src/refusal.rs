@@ -36,7 +36,7 @@ pub fn by_limit(generation: &Generation, refusal: &Refusal, wants_json: bool) ->
     }
     answer
         .header
-        .insert_header("ratelimit-policy", &*refusal.policy)?;
+        .insert_header("ratelimit-policy", refusal.policy.clone())?;
     let reset = seconds.map_or(String::new(), |seconds| format!(";t={seconds}"));
     answer
         .header
@@ -95,7 +95,7 @@ pub fn write_standing(
     standing: &Standing,
 ) -> Result<()> {
     let limit = generation.limit(standing.limit);
-    header.insert_header("ratelimit-policy", &*standing.policy)?;
+    header.insert_header("ratelimit-policy", standing.policy.clone())?;
     let Standing {
         remaining, reset, ..
     } = standing;
