@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod blocks;
 mod check;
 mod explain;
+mod prefilter;
 mod reload;
 mod run;
 mod schema;
@@ -40,6 +41,8 @@ enum Command {
     Explain(explain::Explain),
     #[command(subcommand)]
     Blocks(blocks::Blocks),
+    #[command(subcommand)]
+    Prefilter(prefilter::Prefilter),
     Schema(schema::Schema),
 }
 
@@ -73,6 +76,7 @@ impl Cli {
             Command::Status(status) => status.execute(out),
             Command::Explain(explain) => explain.execute(out),
             Command::Blocks(blocks) => blocks.execute(out),
+            Command::Prefilter(prefilter) => prefilter.execute(out),
             Command::Schema(schema::Schema) => schema::Schema::execute(out),
         }
     }
@@ -130,7 +134,14 @@ mod tests {
         assert_eq!(
             names,
             [
-                "run", "check", "reload", "status", "explain", "blocks", "schema"
+                "run",
+                "check",
+                "reload",
+                "status",
+                "explain",
+                "blocks",
+                "prefilter",
+                "schema"
             ]
         );
         for line in command.render_long_help().to_string().lines() {

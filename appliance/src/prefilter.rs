@@ -28,6 +28,30 @@ pub enum Error {
     Secret(getrandom::Error),
 }
 
+/// The pre-filter was not detached.
+#[derive(Debug, thiserror::Error)]
+pub enum DetachError {
+    #[error("the configuration has no prefilter")]
+    None,
+    #[error("floodwall is running; stop it first, or what it drops would come through at once")]
+    Running,
+    #[error(transparent)]
+    Kernel(xdp::Error),
+}
+
+/// Takes off whatever the configuration's instance has attached, without a service. Tells the instance's name.
+///
+/// # Errors
+/// [`DetachError`]; everything stays then.
+pub fn detach(config: &Config) -> Result<&str, DetachError> {
+    let prefilter = config.prefilter.as_ref().ok_or(DetachError::None)?;
+    match PreFilter::detach(&settings(prefilter)) {
+        Ok(()) => Ok(&prefilter.instance),
+        Err(xdp::Error::InstanceInUse { .. }) => Err(DetachError::Running),
+        Err(error) => Err(DetachError::Kernel(error)),
+    }
+}
+
 /// What a start begins with.
 #[derive(Debug)]
 pub struct Opened {

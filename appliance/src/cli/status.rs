@@ -16,7 +16,7 @@ use crate::{
     status as document,
 };
 
-/// Show what the running service does: both layers, listeners, upstreams, limits, pre-filter
+/// Show what the running service does: both layers, listeners, upstreams and limits
 #[derive(Debug, Args)]
 pub(super) struct Status {
     #[command(flatten)]

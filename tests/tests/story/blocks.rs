@@ -122,6 +122,32 @@ fn nobody_blocks_whom_it_must_not() {
 }
 
 #[test]
+fn what_is_left_in_the_kernel_can_be_taken_out() {
+    needs_root!();
+    let scene = Scene::new();
+    let mut floodwall = scene.start(&scene.yaml());
+    block(&floodwall, "1h", "listeners");
+    let file = floodwall.folder().join("floodwall.yaml");
+    let file = file.to_str().expect("a folder in plain letters").to_owned();
+    let detach = || Floodwall::command(&["prefilter", "detach", "-c", &file]);
+    let answer = detach();
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    assert!(answer.stderr.contains("stop it first"), "{}", answer.stderr);
+    assert_eq!(kind(attempt(&scene.attacker)), Err(ErrorKind::TimedOut));
+    floodwall.kill();
+    assert_eq!(kind(attempt(&scene.attacker)), Err(ErrorKind::TimedOut));
+    let answer = detach();
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert_eq!(
+        kind(attempt(&scene.attacker)),
+        Err(ErrorKind::ConnectionRefused)
+    );
+    floodwall.start_again();
+    let status = floodwall.status();
+    assert_eq!(status["prefilter"]["interfaces"][0]["adopted"], false);
+}
+
+#[test]
 fn the_kernel_goes_on_without_the_process() {
     needs_root!();
     let scene = Scene::new();
