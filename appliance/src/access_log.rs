@@ -113,11 +113,6 @@ impl AccessLog {
         Ok(Self(Some(buffer)))
     }
 
-    /// A log that keeps nothing.
-    pub fn off() -> Self {
-        Self(None)
-    }
-
     /// Whether anybody reads what is written: no line need be made up for nobody.
     pub fn is_on(&self) -> bool {
         self.0.is_some()

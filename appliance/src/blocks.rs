@@ -115,14 +115,12 @@ pub fn list(host: &Host) -> Vec<Listed> {
 
 /// Whether a peer is blocked now, in whatever scope: what the process asks at accept and for each request.
 pub fn is_blocked(host: &Host, clients: &Clients, peer: IpAddr, now: Nanos) -> bool {
-    let flow = block_flow(host, Source::of(peer, clients.prefixes));
-    let blocked = host.table.blocked(flow, now);
-    blocked.listeners || blocked.host
+    is_kept_out(host, key(host, Source::of(peer, clients.prefixes)), now)
 }
 
 /// Notes that the process itself turned a blocked source away, where the kernel does not.
 pub fn count_turned_away(host: &Host, clients: &Clients, peer: IpAddr) {
-    let key = KeyHash::of_source(host.secret(), Source::of(peer, clients.prefixes));
+    let key = key(host, Source::of(peer, clients.prefixes));
     for scope in [Scope::Listeners, Scope::Host] {
         let flow = FlowId::block(key, scope);
         if host.table.time(flow) > host.now() {
@@ -147,11 +145,8 @@ pub fn strike(
     if !client.direct || check(&generation.clients, client.address).is_err() {
         return None;
     }
-    let key = KeyHash::of_source(host.secret(), client.source);
-    let standing = host
-        .table
-        .blocked(FlowId::block(key, Scope::Listeners), now);
-    if standing.listeners || standing.host {
+    let key = key(host, client.source);
+    if is_kept_out(host, key, now) {
         // What is still under way when the block begins is no new offence.
         return None;
     }
@@ -188,7 +183,7 @@ fn check(clients: &Clients, address: IpAddr) -> Result<(), Unsafe> {
 }
 
 fn pardon(host: &Host, generation: &Generation, source: Source) -> bool {
-    let key = KeyHash::of_source(host.secret(), source);
+    let key = key(host, source);
     for block in generation
         .limits()
         .iter()
@@ -199,8 +194,16 @@ fn pardon(host: &Host, generation: &Generation, source: Source) -> bool {
     host.book.close(&host.table, source, None, host.now())
 }
 
-fn block_flow(host: &Host, source: Source) -> FlowId {
-    FlowId::block(KeyHash::of_source(host.secret(), source), Scope::Listeners)
+fn key(host: &Host, source: Source) -> KeyHash {
+    KeyHash::of_source(host.secret(), source)
+}
+
+/// Whether a block is in force, in whatever scope: one look finds both.
+fn is_kept_out(host: &Host, source: KeyHash, now: Nanos) -> bool {
+    let blocked = host
+        .table
+        .blocked(FlowId::block(source, Scope::Listeners), now);
+    blocked.listeners || blocked.host
 }
 
 fn prefix(clients: &Clients, address: IpAddr) -> u8 {

@@ -82,7 +82,7 @@ fn note(connection: &Connection, fault: Fault) {
             verdict: Verdict::Malformed,
             error: Some(fault.what),
             generation: host.generation().number,
-            request_id: &format!("{:016x}", host.request_id()),
+            request_id: &host.request_id().to_string(),
         },
         &host.stats.requests.access_log_dropped,
     );

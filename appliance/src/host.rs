@@ -1,8 +1,11 @@
 //! What outlives every generation: the flow table, the book of blocks, the counters, and the door to the kernel.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -93,8 +96,18 @@ impl Host {
     }
 
     /// A request id that is unique on this host: it names the process and counts its requests.
-    pub fn request_id(&self) -> u64 {
-        u64::from(self.request_prefix) << 32
-            | (self.next_request.fetch_add(1, Relaxed) & 0xffff_ffff)
+    pub fn request_id(&self) -> RequestId {
+        let number = self.next_request.fetch_add(1, Relaxed) & 0xffff_ffff;
+        RequestId(u64::from(self.request_prefix) << 32 | number)
+    }
+}
+
+/// Names one request, in sixteen hexadecimal digits, to the upstream and in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }

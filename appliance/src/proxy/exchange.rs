@@ -8,8 +8,13 @@ use pingora_error::{Error, ErrorType, Result};
 use smallvec::SmallVec;
 
 use crate::{
-    access_log::Verdict, admission::Standing, client::Client, generation::Generation, host::Host,
-    server::connection::Connection, upstream::Upstream,
+    access_log::Verdict,
+    admission::Standing,
+    client::Client,
+    generation::Generation,
+    host::{Host, RequestId},
+    server::connection::Connection,
+    upstream::Upstream,
 };
 
 /// One request and its response.
@@ -34,7 +39,7 @@ pub struct Exchange {
     pub(super) answered: Nanos,
     /// Bytes of the request's body so far.
     pub(super) body_bytes: u64,
-    request_id: u64,
+    request_id: RequestId,
     _underway: Underway,
 }
 
@@ -61,7 +66,7 @@ impl Exchange {
 
     /// The request's id as headers and logs write it.
     pub(super) fn id(&self) -> String {
-        format!("{:016x}", self.request_id)
+        self.request_id.to_string()
     }
 
     /// The upstream of the request's route.

@@ -53,6 +53,17 @@ fn assert_refusals(attack: &Attack, left: f64) {
     }
 }
 
+/// Waits until the attacker is served again, which is so after 5 s.
+fn assert_served_again(scene: &Scene, blocked_at: Instant) {
+    let again = wait::until(Duration::from_secs(10), || attempt(&scene.attacker).ok());
+    let blocked_for = blocked_at.elapsed();
+    assert_eq!(again, Some(200));
+    assert!(
+        blocked_for > Duration::from_millis(4900) && blocked_for < Duration::from_secs(7),
+        "{blocked_for:?}"
+    );
+}
+
 /// Asserts that exactly the attacker is blocked, and for how long in all.
 fn assert_blocked_for(floodwall: &Floodwall<'_>, seconds: f64) {
     let blocks = floodwall.blocks();
@@ -119,13 +130,7 @@ fn the_flood_and_the_good_client() {
     );
 
     // After 5 s it is served again without anybody's help.
-    let again = wait::until(Duration::from_secs(10), || attempt(&scene.attacker).ok());
-    let blocked_for = blocked_at.elapsed();
-    assert_eq!(again, Some(200));
-    assert!(
-        blocked_for > Duration::from_millis(4900) && blocked_for < Duration::from_secs(7),
-        "{blocked_for:?}"
-    );
+    assert_served_again(&scene, blocked_at);
 
     // When it goes on, of what that one request left, the second block is twice as long.
     assert_refusals(&flood(&scene.attacker), 99.0);
