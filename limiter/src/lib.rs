@@ -39,6 +39,8 @@ pub mod clock;
 #[cfg(feature = "std")]
 pub mod escalation;
 #[cfg(feature = "std")]
+pub mod shape;
+#[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "std")]
 pub mod table;

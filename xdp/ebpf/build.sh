@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the XDP program and puts it where the loader embeds it.
 #
-#   build.sh           builds xdp/floodwall.bpf.o and writes beside it the digest of its sources and the
+#   build.sh           builds xdp/floodwall.bpf.o and writes beside it the digests of its sources and the
 #                      compiler, for another one may give other code
 #   build.sh --check   fails when the committed object does not come from today's sources
 #
@@ -12,32 +12,15 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 object=$root/xdp/floodwall.bpf.o
-digest=$root/xdp/floodwall.bpf.sha256
+digests=$root/xdp/floodwall.bpf.sha256
 compiler=$root/xdp/floodwall.bpf.compiler
 
-# Everything that is compiled into the program, in a fixed order.
-sources() {
-    cd "$root"
-    find limiter/src xdp/abi/src xdp/ebpf/src -name '*.rs' | LC_ALL=C sort
-    echo limiter/Cargo.toml
-    echo xdp/abi/Cargo.toml
-    echo xdp/ebpf/Cargo.toml
-    echo xdp/ebpf/Cargo.lock
-    echo xdp/ebpf/build.sh
-}
-
-digest_of_sources() {
-    sources | while read -r file; do
-        (cd "$root" && sha256sum "$file")
-    done | sha256sum | cut -d' ' -f1
-}
-
 if [ "${1:-}" = --check ]; then
-    if [ "$(cat "$digest" 2>/dev/null)" = "$(digest_of_sources)" ]; then
+    if (cd "$root" && sha256sum --check --quiet "$digests"); then
         echo "xdp/floodwall.bpf.o comes from today's sources"
         exit 0
     fi
-    echo "xdp/floodwall.bpf.o is stale: the sources have changed, run xdp/ebpf/build.sh" >&2
+    echo "xdp/floodwall.bpf.o is stale: its sources have changed, run xdp/ebpf/build.sh" >&2
     exit 1
 fi
 
@@ -80,6 +63,17 @@ strip=$(command -v llvm-strip || ls /usr/lib/llvm-*/bin/llvm-strip 2>/dev/null |
 if [ -n "$strip" ]; then
     "$strip" --strip-debug "$object"
 fi
-digest_of_sources >"$digest"
+
+# What the compiler says it has read of the project, so that a file which the program does not need may
+# change without the object. A file that is new to it cannot come alone: another one names it.
+sources() {
+    tr ' ' '\n' <"$target/bpfel-unknown-none/release/floodwall.d" | sed -n "s|^$root/\(.*\.rs\)$|\1|p"
+    echo limiter/Cargo.toml
+    echo xdp/abi/Cargo.toml
+    echo xdp/ebpf/Cargo.toml
+    echo xdp/ebpf/Cargo.lock
+    echo xdp/ebpf/build.sh
+}
+(cd "$root" && sources | LC_ALL=C sort -u | xargs sha256sum) >"$digests"
 "$RUSTC" --version >"$compiler"
 ls -l "$object"

@@ -1,0 +1,4 @@
+//! The shapes of flow control beside a plain rate: one small core each, pure or nearly so, told the time by
+//! whoever asks.
+//!
+//! None of them is compiled into the XDP program.
