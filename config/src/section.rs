@@ -4,7 +4,7 @@
 //! the JSON Schema is written from it, so that the two cannot drift apart.
 
 use crate::net::NET_PATTERN;
-use crate::units::{COUNT_PATTERN, DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN};
+use crate::units::{COUNT_PATTERN, DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN, SIZE_PATTERN};
 
 /// A mapping of the file with fixed keys.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ pub(crate) const ONE: AtLeast = AtLeast(1);
 pub(crate) const TEXT: Shape = Shape::Text(".+");
 pub(crate) const DURATION: Shape = Shape::Text(DURATION_PATTERN);
 pub(crate) const SIZE: Shape = Shape::Text(SIZE_PATTERN);
+pub(crate) const SHARE: Shape = Shape::Text(SHARE_PATTERN);
 pub(crate) const RATE: Shape = Shape::Text(RATE_PATTERN);
 pub(crate) const NET: Shape = Shape::Text(NET_PATTERN);
 /// A number, or text with `k` or `M`.

@@ -1,18 +1,21 @@
-//! The file's small languages: durations, sizes, counts and rates.
+//! The file's small languages: durations, sizes, counts, shares and rates.
 
 mod count;
 mod duration;
 mod rate;
+mod share;
 mod size;
 
 pub use count::parse_count;
 pub use duration::{format_duration, parse_duration};
 pub use rate::{RateParts, parse_rate};
+pub use share::{Share, parse_share};
 pub use size::{format_size, parse_size};
 
 pub(crate) use count::COUNT_PATTERN;
 pub(crate) use duration::DURATION_PATTERN;
 pub(crate) use rate::RATE_PATTERN;
+pub(crate) use share::SHARE_PATTERN;
 pub(crate) use size::SIZE_PATTERN;
 
 /// A text that is not of the language it should be.

@@ -7,7 +7,8 @@ use floodwall_limiter::Nanos;
 
 use super::Cursor;
 use crate::units::{
-    UnitError, format_duration, format_size, parse_count, parse_duration, parse_rate, parse_size,
+    Share, UnitError, format_duration, format_size, parse_count, parse_duration, parse_rate,
+    parse_share, parse_size,
 };
 use crate::yaml::ScalarKind;
 
@@ -107,6 +108,17 @@ pub(crate) fn size_between(min: u64, max: u64) -> impl Fn(Cursor<'_>) -> Option<
             return value.refuse(format!("{} to {}", format_size(min), format_size(max)));
         }
         Some(size)
+    }
+}
+
+/// Reads a share of `min` at least.
+pub(crate) fn share(min: Share) -> impl Fn(Cursor<'_>) -> Option<Share> {
+    move |value| {
+        let share = unit(value, parse_share, "a share such as 40%")?;
+        if share < min {
+            return value.refuse(format!("a share of at least {min}"));
+        }
+        Some(share)
     }
 }
 
