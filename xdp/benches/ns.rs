@@ -18,7 +18,7 @@ use aya::{
     programs::{ProgramInfo, TestRun as _, TestRunOptions, Xdp, loaded_programs},
 };
 use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Quota, Scope, Source};
-use floodwall_xdp::{Loaded, Malformed, Mode, PacketKey, PacketLimit, PreFilter, Rules, Settings};
+use floodwall_xdp::{Loaded, Mode, PacketKey, PacketLimit, PreFilter, Rules, Settings};
 use packet::{ACK, tcp};
 
 type Failure = Box<dyn std::error::Error>;
@@ -68,23 +68,13 @@ fn main() -> Result<(), Failure> {
 }
 
 fn rules(limits: u32) -> Rules {
-    let limit = |index| PacketLimit {
-        name: format!("limit {index}"),
-        protocol: None,
-        ports: Vec::new(),
-        syn: false,
-        key: PacketKey::Source,
-        // Never refuses: a packet costs two nanoseconds, and takes longer.
-        quota: Quota::new(500_000_000, Nanos::SECOND, 1 << 40),
-    };
+    // Never refuses: a packet costs two nanoseconds, and takes longer.
+    let quota = Quota::new(500_000_000, Nanos::SECOND, 1 << 40);
+    let limit = |index| PacketLimit::new(format!("limit {index}"), PacketKey::Source, quota);
     Rules {
-        generation: 1,
-        prefixes: Prefixes::default(),
         listener_ports: vec![443],
-        allow: Vec::new(),
-        deny: Vec::new(),
         limits: (0..limits).map(limit).collect(),
-        malformed: Malformed::Drop,
+        ..Rules::new(1)
     }
 }
 

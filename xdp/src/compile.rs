@@ -11,7 +11,7 @@ use floodwall_xdp_abi::{
 };
 
 use crate::{
-    Error, Malformed, PacketKey, PacketLimit, Protocol, Rules,
+    Action, Error, PacketKey, PacketLimit, Protocol, Rules,
     lists::{self, Lists},
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn compile(rules: &Rules, table: Table, limits: &[(LimitId, u32)]) ->
         for protocol in protocols(limit) {
             data.by_protocol[*protocol as usize] |= bit;
         }
-        if limit.syn {
+        if limit.matches.opens.is_some() {
             data.opening |= bit;
         }
         if !needs_port(limit) {
@@ -87,12 +87,15 @@ pub(crate) fn compile(rules: &Rules, table: Table, limits: &[(LimitId, u32)]) ->
 fn flags(rules: &Rules, lists: &Lists) -> u32 {
     let counts = |key| rules.limits.iter().any(|limit| limit.key == key);
     [
-        (DROP_MALFORMED, rules.malformed == Malformed::Drop),
+        (DROP_MALFORMED, rules.malformed == Action::Drop),
         (LISTED_V4, !lists.v4.is_empty()),
         (LISTED_V6, !lists.v6.is_empty()),
         (
             BY_PORT,
-            rules.limits.iter().any(|limit| !limit.ports.is_empty()),
+            rules
+                .limits
+                .iter()
+                .any(|limit| !limit.matches.ports.is_empty()),
         ),
         (COUNTS_PORTS, counts(PacketKey::Port)),
         (COUNTS_SOURCE_PORTS, counts(PacketKey::SourcePort)),
@@ -104,17 +107,18 @@ fn flags(rules: &Rules, lists: &Lists) -> u32 {
 
 fn protocols(limit: &PacketLimit) -> &'static [abi::Protocol] {
     use abi::Protocol::{Icmp, Other, Tcp, Udp};
-    match limit.protocol {
-        _ if limit.syn => &[Tcp],
+    match limit.matches.protocol {
+        _ if limit.matches.opens.is_some() => &[Tcp],
         Some(Protocol::Tcp) => &[Tcp],
         Some(Protocol::Udp) => &[Udp],
         Some(Protocol::Icmp) => &[Icmp],
+        Some(_) => &[Other],
         None => &[Tcp, Udp, Icmp, Other],
     }
 }
 
 fn needs_port(limit: &PacketLimit) -> bool {
-    !limit.ports.is_empty() || matches!(limit.key, PacketKey::Port | PacketKey::SourcePort)
+    !limit.matches.ports.is_empty() || matches!(limit.key, PacketKey::Port | PacketKey::SourcePort)
 }
 
 const fn key(key: PacketKey) -> u32 {
@@ -130,10 +134,10 @@ fn ports(rules: &Rules) -> Vec<u64> {
     let mut ports = vec![0; PORT_COUNT as usize];
     for (index, limit) in rules.limits.iter().enumerate() {
         let everywhere = [0..=u16::MAX];
-        let ranges = if limit.ports.is_empty() {
+        let ranges = if limit.matches.ports.is_empty() {
             &everywhere[..]
         } else {
-            &limit.ports
+            &limit.matches.ports
         };
         for range in ranges {
             for port in range.clone() {

@@ -1,9 +1,9 @@
 //! What the program is to do: one generation's rules, as the configuration means them.
 
-use std::ops::RangeInclusive;
-
-use floodwall_limiter::{Prefixes, Quota};
+use floodwall_limiter::{Nanos, Prefixes, Quota};
 use ipnet::IpNet;
+
+use crate::PacketLimit;
 
 /// The rules of one generation.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,7 @@ pub struct Rules {
     pub generation: u64,
     /// How many leading bits of an address make a source.
     pub prefixes: Prefixes,
-    /// A block with listeners' scope drops what goes to these ports, over TCP and UDP.
+    /// A block with listeners' scope drops what goes to these ports, over TCP, UDP and SCTP.
     pub listener_ports: Vec<u16>,
     /// Sources that always pass, whatever else is said of them.
     pub allow: Vec<IpNet>,
@@ -19,50 +19,78 @@ pub struct Rules {
     pub deny: Vec<IpNet>,
     /// At most sixteen; every limit that matches a packet must admit it.
     pub limits: Vec<PacketLimit>,
-    pub malformed: Malformed,
+    /// What cannot be parsed.
+    pub malformed: Action,
+    /// Fragments, the first of a packet as well as the later ones.
+    pub fragments: Action,
+    pub checks: Checks,
+    pub block_action: BlockAction,
+    /// How many dropped packets are shown as samples; none without a quota.
+    pub sample: Option<Quota>,
 }
 
-/// A budget for packets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PacketLimit {
-    /// The limit keeps its state and its counters for as long as it keeps its name.
-    pub name: String,
-    /// Every protocol when `None`.
-    pub protocol: Option<Protocol>,
-    /// Destination ports; every packet matches when there are none, even one without a port.
-    pub ports: Vec<RangeInclusive<u16>>,
-    /// Only TCP packets that open a connection.
-    pub syn: bool,
-    pub key: PacketKey,
-    /// In packets.
-    pub quota: Quota,
+impl Rules {
+    /// Rules of a generation that let everything pass but what is malformed or bogus.
+    pub fn new(generation: u64) -> Self {
+        Self {
+            generation,
+            prefixes: Prefixes::default(),
+            listener_ports: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            limits: Vec::new(),
+            malformed: Action::Drop,
+            fragments: Action::Pass,
+            checks: Checks::default(),
+            block_action: BlockAction::Drop,
+            sample: None,
+        }
+    }
 }
 
-/// A protocol above IP.
+/// What a kind of packet gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    /// ICMP of either IP version.
-    Icmp,
-}
-
-/// What a packet limit counts by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PacketKey {
-    /// One budget for all packets.
-    None,
-    /// A budget for each source.
-    Source,
-    /// A budget for each destination port; packets without a port are not counted.
-    Port,
-    /// A budget for each source and destination port; packets without a port are not counted.
-    SourcePort,
-}
-
-/// What a packet gets that cannot be parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    Drop,
+pub enum Action {
+    /// It is judged further as if it were none of its kind.
     Pass,
+    Drop,
+}
+
+/// What happens to packets that nobody sends in good faith. They are dropped unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks {
+    /// TCP flags that contradict each other: none at all, SYN with FIN or RST, FIN without ACK, which is a Xmas packet too.
+    pub tcp_flags: Action,
+    /// The source address is the destination address, elsewhere than on the loopback interface.
+    pub land: Action,
+    /// Addresses that no packet from a network may carry: a source that is unspecified, loopback, multicast,
+    /// broadcast or IPv4-mapped, or a loopback destination. The loopback interface may see its own.
+    pub martians: Action,
+    /// Lengths that contradict each other: of the frame, IP, the fragment, and the TCP or UDP header.
+    pub lengths: Action,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            tcp_flags: Action::Drop,
+            land: Action::Drop,
+            martians: Action::Drop,
+            lengths: Action::Drop,
+        }
+    }
+}
+
+/// What a packet of a blocked source gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockAction {
+    Drop,
+    /// TCP is answered with a reset, within the quota, so that a client's connection fails at once; the rest
+    /// is dropped.
+    Reset(Quota),
+}
+
+impl BlockAction {
+    /// Resets at a rate that is of no use to who spoofs sources: a thousand a second.
+    pub const RESET: Self = Self::Reset(Quota::new(1000, Nanos::SECOND, 1000));
 }

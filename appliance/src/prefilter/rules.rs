@@ -30,7 +30,6 @@ pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: 
         })
         .collect();
     Rules {
-        generation,
         prefixes: Prefixes {
             v4: config.clients.ipv4_prefix,
             v6: config.clients.ipv6_prefix,
@@ -46,33 +45,36 @@ pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: 
         deny: prefilter.deny.clone(),
         limits: prefilter.limits.iter().map(packet_limit).collect(),
         malformed: match prefilter.malformed {
-            config::Malformed::Drop => xdp::Malformed::Drop,
-            config::Malformed::Pass => xdp::Malformed::Pass,
+            config::Malformed::Drop => xdp::Action::Drop,
+            config::Malformed::Pass => xdp::Action::Pass,
         },
+        ..Rules::new(generation)
     }
 }
 
 fn packet_limit(limit: &config::PacketLimit) -> xdp::PacketLimit {
+    let key = match limit.key {
+        config::PacketKey::None => xdp::PacketKey::None,
+        config::PacketKey::Source => xdp::PacketKey::Source,
+        config::PacketKey::Port => xdp::PacketKey::Port,
+        config::PacketKey::SourcePort => xdp::PacketKey::SourcePort,
+    };
     xdp::PacketLimit {
-        name: limit.name.clone(),
-        protocol: limit.matches.protocol.map(|protocol| match protocol {
+        matches: packet_match(&limit.matches),
+        ..xdp::PacketLimit::new(&limit.name, key, limit.rate.quota)
+    }
+}
+
+fn packet_match(matches: &config::PacketMatch) -> xdp::PacketMatch {
+    let ports = matches.ports.iter().map(|range| range.first..=range.last);
+    xdp::PacketMatch {
+        protocol: matches.protocol.map(|protocol| match protocol {
             config::Protocol::Tcp => xdp::Protocol::Tcp,
             config::Protocol::Udp => xdp::Protocol::Udp,
             config::Protocol::Icmp => xdp::Protocol::Icmp,
         }),
-        ports: limit
-            .matches
-            .ports
-            .iter()
-            .map(|range| range.first..=range.last)
-            .collect(),
-        syn: limit.matches.syn,
-        key: match limit.key {
-            config::PacketKey::None => xdp::PacketKey::None,
-            config::PacketKey::Source => xdp::PacketKey::Source,
-            config::PacketKey::Port => xdp::PacketKey::Port,
-            config::PacketKey::SourcePort => xdp::PacketKey::SourcePort,
-        },
-        quota: limit.rate.quota,
+        ports: ports.collect(),
+        opens: matches.syn.then_some(xdp::Opens::Tcp),
+        ..xdp::PacketMatch::default()
     }
 }

@@ -65,6 +65,9 @@ pub const COUNTS_SOURCE_PORTS: u32 = 32;
 /// The present is read from [`crate::maps::Control::clock`], for tests that replay time.
 pub const INJECTED_CLOCK: u32 = 64;
 
+/// A limit of bytes counts in units of two to this many.
+pub const UNIT_SHIFT: u32 = 10;
+
 /// One budget for all packets.
 pub const KEY_NONE: u32 = 0;
 /// A budget for each source.

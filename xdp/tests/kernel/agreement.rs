@@ -7,7 +7,7 @@ use floodwall_limiter::{
     FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Prefixes, Quota, Scope, Secret, Source,
     table::Set,
 };
-use floodwall_xdp::{PacketKey, PacketLimit, Protocol, Reason, Rules};
+use floodwall_xdp::{Cost, Opens, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules};
 
 use super::{
     harness::{Bench, rules, skipped},
@@ -101,15 +101,15 @@ impl Model {
 }
 
 fn matches(limit: &PacketLimit, entry: &Entry) -> bool {
-    let protocol = match limit.protocol {
+    let protocol = match limit.matches.protocol {
         None => true,
         Some(Protocol::Tcp) => entry.tcp,
         Some(Protocol::Udp) => !entry.tcp,
-        Some(Protocol::Icmp) => false,
+        Some(_) => false,
     };
-    let port =
-        limit.ports.is_empty() || limit.ports.iter().any(|range| range.contains(&entry.port));
-    protocol && port && (!limit.syn || entry.tcp && entry.syn)
+    let ports = &limit.matches.ports;
+    let port = ports.is_empty() || ports.iter().any(|range| range.contains(&entry.port));
+    protocol && port && (limit.matches.opens.is_none() || entry.tcp && entry.syn)
 }
 
 fn some_rules(dice: &mut Dice) -> Rules {
@@ -124,9 +124,13 @@ fn some_rules(dice: &mut Dice) -> Rules {
         ]);
         PacketLimit {
             name: format!("limit {index}"),
-            protocol,
-            ports: dice.pick(&[vec![], vec![], vec![80..=80], vec![1..=3, 443..=443]]),
-            syn: protocol != Some(Protocol::Udp) && dice.below(5) == 0,
+            matches: PacketMatch {
+                protocol,
+                ports: dice.pick(&[vec![], vec![], vec![80..=80], vec![1..=3, 443..=443]]),
+                opens: (protocol != Some(Protocol::Udp) && dice.below(5) == 0)
+                    .then_some(Opens::Tcp),
+                icmp: Vec::new(),
+            },
             key: dice.pick(&[
                 PacketKey::None,
                 PacketKey::Source,
@@ -139,6 +143,10 @@ fn some_rules(dice: &mut Dice) -> Rules {
             } else {
                 Quota::new(rate, per, 1 + dice.below(300))
             },
+            prefixes: None,
+            cost: Cost::Packets,
+            shadow: false,
+            exceptions: Vec::new(),
         }
     });
     let limits = limits.collect();

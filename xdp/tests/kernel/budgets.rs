@@ -1,7 +1,9 @@
 //! Packet limits in the kernel: who is counted, by what, and what a refusal gives back.
 
 use floodwall_limiter::{Nanos, Quota};
-use floodwall_xdp::{LimitCounters, PacketKey, PacketLimit, Protocol, Reason, Rules};
+use floodwall_xdp::{
+    LimitCounters, Opens, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
+};
 
 use super::{
     harness::{Bench, rules, skipped},
@@ -10,14 +12,7 @@ use super::{
 
 /// A limit of `burst` packets whose budget does not grow while a test runs.
 pub(crate) fn limit(name: &str, key: PacketKey, burst: u64) -> PacketLimit {
-    PacketLimit {
-        name: name.to_owned(),
-        protocol: None,
-        ports: Vec::new(),
-        syn: false,
-        key,
-        quota: Quota::new(1, Nanos::from_secs(3600), burst),
-    }
+    PacketLimit::new(name, key, Quota::new(1, Nanos::from_secs(3600), burst))
 }
 
 fn with(limits: Vec<PacketLimit>) -> Rules {
@@ -43,23 +38,32 @@ fn a_limit_counts_the_packets_that_match_it_and_no_others() {
     if skipped() {
         return;
     }
-    let syn = PacketLimit {
-        syn: true,
-        ..limit("syn", PacketKey::None, 5)
+    let matching = |name, burst, matches| PacketLimit {
+        matches,
+        ..limit(name, PacketKey::None, burst)
     };
-    let tcp_only = PacketLimit {
-        protocol: Some(Protocol::Tcp),
-        ..limit("tcp", PacketKey::None, 6)
+    let of = |protocol| PacketMatch {
+        protocol: Some(protocol),
+        ..PacketMatch::default()
     };
-    let icmp = PacketLimit {
-        protocol: Some(Protocol::Icmp),
-        ..limit("icmp", PacketKey::None, 7)
-    };
-    let dns = PacketLimit {
-        protocol: Some(Protocol::Udp),
-        ports: vec![53..=53, 8000..=8010],
-        ..limit("dns", PacketKey::None, 8)
-    };
+    let syn = matching(
+        "syn",
+        5,
+        PacketMatch {
+            opens: Some(Opens::Tcp),
+            ..PacketMatch::default()
+        },
+    );
+    let tcp_only = matching("tcp", 6, of(Protocol::Tcp));
+    let icmp = matching("icmp", 7, of(Protocol::Icmp));
+    let dns = matching(
+        "dns",
+        8,
+        PacketMatch {
+            ports: vec![53..=53, 8000..=8010],
+            ..of(Protocol::Udp)
+        },
+    );
     let by_port = limit("by-port", PacketKey::Port, 9);
     let all = limit("all", PacketKey::Source, 10);
     let v4 = "198.51.100.7";
@@ -141,7 +145,10 @@ fn a_limit_of_nothing_drops_the_first_packet() {
     }
     let bench = Bench::new();
     let closed = PacketLimit {
-        ports: vec![8001..=8001],
+        matches: PacketMatch {
+            ports: vec![8001..=8001],
+            ..PacketMatch::default()
+        },
         quota: Quota::CLOSED,
         ..limit("port:8001", PacketKey::None, 0)
     };

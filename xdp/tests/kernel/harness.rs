@@ -7,9 +7,7 @@ use std::{
 };
 
 use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Source, table::Set};
-use floodwall_xdp::{
-    Clock, Counters, Loaded, Malformed, Mapped, Mode, PreFilter, Reason, Rules, Settings,
-};
+use floodwall_xdp::{Clock, Counters, Loaded, Mapped, Mode, PreFilter, Reason, Rules, Settings};
 
 /// Says why a test cannot run, if so.
 pub(crate) fn skipped() -> bool {
@@ -100,13 +98,8 @@ pub(crate) fn settings(interfaces: &[&str], sources: u64) -> Settings {
 /// Rules that let everything pass but what is malformed.
 pub(crate) fn rules() -> Rules {
     Rules {
-        generation: 1,
-        prefixes: Prefixes::default(),
         listener_ports: vec![443],
-        allow: Vec::new(),
-        deny: Vec::new(),
-        limits: Vec::new(),
-        malformed: Malformed::Drop,
+        ..Rules::new(1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The parser in the kernel: every kind of packet, whole and cut short.
 
 use floodwall_limiter::{Nanos, Scope};
-use floodwall_xdp::{Malformed, Reason, Rules};
+use floodwall_xdp::{Action, Reason, Rules};
 
 use super::{
     harness::{Bench, rules, skipped},
@@ -177,7 +177,7 @@ fn wrong_packets_are_malformed_and_nothing_else() {
     let bench = Bench::new();
     let drop = bench.load(&rules());
     let pass = bench.load(&Rules {
-        malformed: Malformed::Pass,
+        malformed: Action::Pass,
         ..rules()
     });
     // Not even a block of their source gets to see them.
