@@ -235,6 +235,8 @@ pub enum LimitKind {
     Strikes = 3,
     /// How often a source was blocked before.
     Offences = 4,
+    /// How warm a key of a limit with warm-up is.
+    Warmth = 5,
 }
 
 /// The address of one key's state under one limit: the set it lives in and the fingerprint of its cell.

@@ -40,6 +40,23 @@ impl Quota {
         Self { interval, depth }
     }
 
+    /// Puts together what one unit costs and how deep a debt may become: the interval is rounded up, the depth
+    /// down. A depth below one interval admits nothing.
+    pub const fn of(interval: Nanos, depth: Nanos) -> Self {
+        let interval = even_up(interval.0);
+        let depth = depth.0 & !1;
+        Self {
+            interval: if interval == 0 { 2 } else { interval },
+            depth: if depth > MAX_DEPTH { MAX_DEPTH } else { depth },
+        }
+    }
+
+    /// The same rate with room for a debt that is deeper by `span`.
+    #[must_use]
+    pub const fn deeper(self, span: Nanos) -> Self {
+        Self::of(self.interval(), self.depth().plus(span))
+    }
+
     /// The time one unit costs.
     pub const fn interval(self) -> Nanos {
         Nanos(self.interval)
@@ -86,6 +103,18 @@ mod tests {
     fn nothing_an_hour_is_nothing() {
         assert_eq!(Quota::new(0, Nanos::from_secs(3600), 10), Quota::CLOSED);
         assert_eq!(Quota::CLOSED.remaining(Nanos::ZERO), 0);
+    }
+
+    #[test]
+    fn parts_are_put_together_on_the_safe_side() {
+        let quota = Quota::of(Nanos(3), Nanos(9));
+        assert_eq!((quota.interval(), quota.depth()), (Nanos(4), Nanos(8)));
+        assert_eq!(Quota::of(Nanos::ZERO, Nanos::MAX).depth().0, MAX_DEPTH);
+        let (a, b) = (
+            Quota::new(10, Nanos::SECOND, 1),
+            Quota::new(10, Nanos::SECOND, 6),
+        );
+        assert_eq!(a.deeper(Nanos::from_millis(500)), b);
     }
 
     #[test]

@@ -2,3 +2,7 @@
 //! whoever asks.
 //!
 //! None of them is compiled into the XDP program.
+
+pub mod concurrency;
+pub mod line;
+pub mod warm_up;

@@ -1,9 +1,30 @@
-//! The one door to atomics: `core`'s, or loom's when the models run.
+//! The one door to atomics and locks: the language's, or loom's when the models run.
+
+use std::sync::PoisonError;
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+
+/// A lock that is never poisoned: what it protects is changed in steps that cannot panic half-way.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(Inner<T>);
+
+#[cfg(loom)]
+use loom::sync::{Mutex as Inner, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Mutex as Inner, MutexGuard};
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Inner::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Replaces a word if it is `from`, in one order with every other exchange, and tells whether it was.
 #[inline(always)]

@@ -135,6 +135,33 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
         set::refund(self.set(flow), flow.fingerprint(), charge.time, price, now);
     }
 
+    /// Charges `price` after the fact: the debt grows whatever a quota would say, but to no more than `deepest`.
+    ///
+    /// # Errors
+    /// [`Refused::Contended`].
+    pub fn debit(
+        &self,
+        flow: FlowId,
+        price: Nanos,
+        deepest: Nanos,
+        now: Nanos,
+    ) -> Result<Done, Refused> {
+        let end = now.plus(deepest);
+        let step = |time: Nanos| {
+            // Even, as every time in a cell: an odd clock and an odd price round up.
+            let start = time.max(even_up(now));
+            Ok(even_up(start.plus(price)).min(even_down(end)).max(start))
+        };
+        let fingerprint = flow.fingerprint();
+        self.note(set::update(
+            self.set(flow),
+            fingerprint,
+            Join::Sum,
+            now,
+            step,
+        ))
+    }
+
     /// The debt of a key: how long until it has none.
     #[inline]
     pub fn debt(&self, flow: FlowId, now: Nanos) -> Nanos {
@@ -201,5 +228,63 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
             _ => 0,
         };
         outcome
+    }
+}
+
+/// The next even time; of the last ones, the last that a charge may reach.
+fn even_up(time: Nanos) -> Nanos {
+    even_down(time.plus(Nanos(time.0 & 1)))
+}
+
+fn even_down(time: Nanos) -> Nanos {
+    Nanos(time.0.min(u64::MAX - 3) & !1)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{KeyHash, LimitId, LimitKind};
+
+    const NOW: Nanos = Nanos::from_secs(5);
+
+    fn table() -> (FlowTable<Box<[Set]>>, FlowId) {
+        let secret = Secret { k0: 3, k1: 4 };
+        let limit = LimitId::new(secret, LimitKind::Request, "debit");
+        let flow = FlowId::new(KeyHash::of_port(secret, 1), limit);
+        (FlowTable::own(64, secret), flow)
+    }
+
+    #[test]
+    fn a_debit_goes_over_the_quota_but_not_below_the_deepest() {
+        let (table, flow) = table();
+        let quota = Quota::new(10, Nanos::SECOND, 2);
+        assert!(table.charge(flow, quota, NOW, 2).is_ok());
+        let deepest = Nanos::from_millis(500);
+        for expected in [300, 400, 500, 500] {
+            assert!(table.debit(flow, quota.interval(), deepest, NOW).is_ok());
+            assert_eq!(table.debt(flow, NOW), Nanos::from_millis(expected));
+        }
+        assert!(table.charge(flow, quota, NOW, 1).is_err());
+        let later = NOW.plus(Nanos::from_millis(400));
+        assert!(table.charge(flow, quota, later, 1).is_ok());
+    }
+
+    #[test]
+    fn a_debit_never_lowers_a_debt_and_never_leaves_the_clock() {
+        let (table, flow) = table();
+        assert!(table.debit(flow, Nanos::SECOND, Nanos::MAX, NOW).is_ok());
+        assert!(table.debit(flow, Nanos(7), Nanos::ZERO, NOW).is_ok());
+        assert_eq!(table.debt(flow, NOW), Nanos::SECOND);
+        assert!(table.debit(flow, Nanos::MAX, Nanos::MAX, NOW).is_ok());
+        assert_eq!(table.time(flow).0 & 1, 0);
+        assert!(table.time(flow) > Nanos(u64::MAX - 8));
+    }
+
+    #[test]
+    fn an_odd_clock_leaves_an_even_time() {
+        let (table, flow) = table();
+        let odd = Nanos(NOW.0 + 1);
+        assert!(table.debit(flow, Nanos(3), Nanos::SECOND, odd).is_ok());
+        assert_eq!(table.time(flow).0 & 1, 0);
     }
 }
