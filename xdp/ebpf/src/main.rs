@@ -20,7 +20,7 @@ mod rules;
 mod verdict;
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
     macros::xdp,
     programs::XdpContext,
 };
@@ -54,6 +54,12 @@ fn end(reason: Reason) -> u32 {
 #[xdp(frags)]
 pub fn empty(_: XdpContext) -> u32 {
     XDP_PASS
+}
+
+/// Sends everything back to where it came from: what a measurement makes packets with.
+#[xdp(frags)]
+pub fn transmit(_: XdpContext) -> u32 {
+    XDP_TX
 }
 
 /// Never runs: the verifier refuses a program that could come here, for it would not end.
