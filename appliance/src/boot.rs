@@ -20,6 +20,7 @@ use crate::{
     lease::Lease,
     log::Log,
     prefilter,
+    pressure::Watch,
     reload::Reloader,
     server::{self, BindError},
     service::Service,
@@ -36,6 +37,7 @@ pub struct Floodwall {
     operators: Runtime,
     lease: Lease,
     state: Option<Keeper>,
+    _watch: Watch,
 }
 
 /// Why there is no front door.
@@ -82,6 +84,7 @@ impl Floodwall {
         let operators = operators()?;
 
         let host = Arc::new(open_host(file, config, access_log)?);
+        let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
         let lease = Lease::renewing(Arc::clone(&host))?;
         let folder = host.generation().config.state.clone();
         let state = folder
@@ -97,6 +100,7 @@ impl Floodwall {
             operators,
             lease,
             state,
+            _watch: watch,
         })
     }
 

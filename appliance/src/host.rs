@@ -17,6 +17,7 @@ use crate::{
     generation::Generation,
     memory::{Book, Table},
     prefilter::Kernel,
+    pressure::Readings,
     stats::Stats,
 };
 
@@ -29,6 +30,8 @@ pub struct Host {
     pub stats: Stats,
     pub access_log: AccessLog,
     pub started: Started,
+    /// How hard the machine works.
+    pub pressure: Arc<Readings>,
     generation: ArcSwap<Generation>,
     next_request: AtomicU64,
     request_prefix: u32,
@@ -66,6 +69,7 @@ impl Host {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),
             },
+            pressure: Arc::default(),
             generation: ArcSwap::new(first),
             next_request: AtomicU64::new(1),
             request_prefix,

@@ -47,4 +47,5 @@ pub mod systemd;
 // What lies under all of it.
 pub mod clock;
 pub mod memory;
+pub mod pressure;
 pub mod stats;
