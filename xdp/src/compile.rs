@@ -48,7 +48,7 @@ pub(crate) fn ids(rules: &Rules, secret: Secret) -> Result<Vec<LimitId>, Error> 
 
 /// Compiles the rules. `limits` are the ids and counter slots of the limits, in their order.
 pub(crate) fn compile(rules: &Rules, table: Table, limits: &[(LimitId, u32)]) -> Compiled {
-    let lists = lists::resolve(&rules.allow, &rules.deny);
+    let lists = lists::of(&rules.allow, &rules.deny, table.secret);
     let mut data = abi::Rules {
         secret: table.secret,
         flows_mask: table.sets - 1,
@@ -88,8 +88,8 @@ fn flags(rules: &Rules, lists: &Lists) -> u32 {
     let counts = |key| rules.limits.iter().any(|limit| limit.key == key);
     [
         (DROP_MALFORMED, rules.malformed == Action::Drop),
-        (LISTED_V4, !lists.v4.is_empty()),
-        (LISTED_V6, !lists.v6.is_empty()),
+        (LISTED_V4, lists.has_v4()),
+        (LISTED_V6, lists.has_v6()),
         (
             BY_PORT,
             rules

@@ -1,80 +1,104 @@
-//! Allow and deny lists as one trie for each IP version, in which the longest prefix is the answer.
+//! Prefixes with what they say, as the buckets and the search that the program looks them up in.
 
-use floodwall_xdp_abi::maps::{DROP, PASS};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+mod buckets;
+mod nesting;
+mod search;
 
-/// What each prefix does. Prefixes are in their canonical form and come once.
-#[derive(Debug, Default, PartialEq, Eq)]
+use floodwall_limiter::Secret;
+use floodwall_xdp_abi::list::{self, DROP, Family, NODES_V4, NODES_V6, PASS, V4, V6, Value};
+use ipnet::IpNet;
+
+use self::{buckets::Buckets, nesting::Prefix, search::Search};
+
+/// The lists of one generation.
+#[derive(Debug)]
 pub(crate) struct Lists {
-    pub(crate) v4: Vec<(Ipv4Net, u32)>,
-    pub(crate) v6: Vec<(Ipv6Net, u32)>,
+    pub(crate) data: list::Lists,
+    /// Words of the IPv4 buckets.
+    pub(crate) v4: Vec<u64>,
+    /// Words of the IPv6 buckets.
+    pub(crate) v6: Vec<u64>,
 }
 
-/// Resolves both lists so that allow wins over deny whatever the prefixes' lengths: a denied prefix
-/// within an allowed one is left out, and an allowed one within a denied one is longer anyway.
-pub(crate) fn resolve(allow: &[IpNet], deny: &[IpNet]) -> Lists {
-    // Aggregated networks are disjoint, so that the only one that can hold another is its predecessor.
-    let mut allow = IpNet::aggregate(&allow.to_vec());
-    allow.sort();
-    let mut deny = IpNet::aggregate(&deny.to_vec());
-    deny.retain(|net| !is_within(net, &allow));
-    let mut lists = Lists::default();
-    let allowed = allow.into_iter().map(|net| (net, PASS));
-    for (net, action) in allowed.chain(deny.into_iter().map(|net| (net, DROP))) {
+/// Compiles the lists, with allow over deny whatever the prefixes' lengths.
+pub(crate) fn of(allow: &[IpNet], deny: &[IpNet], secret: Secret) -> Lists {
+    let deny = deny.iter().map(|net| (*net, DROP));
+    let allow = allow.iter().map(|net| (*net, PASS));
+    compile(deny.chain(allow), secret, |outer, inner| {
+        if outer == PASS { PASS } else { inner }
+    })
+}
+
+/// Compiles prefixes. `combine` says what a prefix comes to within another one, given what each says; it is
+/// asked as well when a prefix comes twice, in either order.
+pub(crate) fn compile(
+    prefixes: impl IntoIterator<Item = (IpNet, Value)>,
+    secret: Secret,
+    mut combine: impl FnMut(Value, Value) -> Value,
+) -> Lists {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for (net, value) in prefixes {
+        let length = net.prefix_len();
         match net {
-            IpNet::V4(net) => lists.v4.push((net, action)),
-            IpNet::V6(net) => lists.v6.push((net, action)),
+            IpNet::V4(net) => v4.push(Prefix {
+                bits: u128::from(u32::from(net.network())) << 96,
+                length,
+                value,
+            }),
+            IpNet::V6(net) => v6.push(Prefix {
+                bits: net.network().into(),
+                length,
+                value,
+            }),
         }
     }
-    lists
+    let (v4, shape_v4, lengths_v4) = family::<V4, NODES_V4>(v4, secret, &mut combine);
+    let (v6, shape_v6, lengths_v6) = family::<V6, NODES_V6>(v6, secret, &mut combine);
+    Lists {
+        data: list::Lists {
+            v4: shape_v4,
+            v6: shape_v6,
+            lengths_v4,
+            lengths_v6,
+        },
+        v4,
+        v6,
+    }
 }
 
-fn is_within(net: &IpNet, sorted: &[IpNet]) -> bool {
-    let after = sorted.partition_point(|other| other.network() <= net.network());
-    after > 0 && sorted[after - 1].contains(net)
+fn family<F: Family, const NODES: usize>(
+    prefixes: Vec<Prefix>,
+    secret: Secret,
+    combine: &mut impl FnMut(Value, Value) -> Value,
+) -> (Vec<u64>, list::Shape, [u8; NODES]) {
+    let (default, prefixes) = nesting::resolve(prefixes, combine);
+    let search = Search::<NODES>::of(&prefixes);
+    let entries = nesting::entries::<F, NODES>(&prefixes, &search, default);
+    let Buckets {
+        words,
+        keys,
+        first,
+        second,
+    } = Buckets::place::<F>(&entries, secret);
+    let shape = list::Shape {
+        keys,
+        first,
+        second,
+        depth: search.depth,
+        default,
+    };
+    (words, shape, search.nodes)
+}
+
+impl Lists {
+    pub(crate) fn has_v4(&self) -> bool {
+        self.data.v4.depth > 0 || self.data.v4.default != 0
+    }
+
+    pub(crate) fn has_v6(&self) -> bool {
+        self.data.v6.depth > 0 || self.data.v6.default != 0
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nets(texts: &[&str]) -> Vec<IpNet> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn allow_wins_over_a_longer_and_over_a_shorter_deny() {
-        let lists = resolve(
-            &nets(&["10.0.0.0/8", "192.0.2.1/32"]),
-            &nets(&["10.1.0.0/16", "10.0.0.0/8", "192.0.2.0/24"]),
-        );
-        assert_eq!(
-            lists.v4,
-            [
-                ("10.0.0.0/8".parse().unwrap(), PASS),
-                ("192.0.2.1/32".parse().unwrap(), PASS),
-                ("192.0.2.0/24".parse().unwrap(), DROP),
-            ]
-        );
-    }
-
-    #[test]
-    fn neighbours_of_an_allowed_prefix_stay_denied() {
-        let lists = resolve(
-            &nets(&["2001:db8:1::/48"]),
-            &nets(&["2001:db8:0::/48", "2001:db8:1:1::/64", "2001:db8:2::/48"]),
-        );
-        let denied = lists.v6.iter().filter(|(_, action)| *action == DROP);
-        assert!(
-            denied
-                .map(|(net, _)| net.to_string())
-                .eq(["2001:db8::/48", "2001:db8:2::/48"])
-        );
-    }
-
-    #[test]
-    fn everything_may_be_denied_but_for_one() {
-        let lists = resolve(&nets(&["198.51.100.7/32"]), &nets(&["0.0.0.0/0", "::/0"]));
-        assert_eq!((lists.v4.len(), lists.v6.len()), (2, 1));
-    }
-}
+mod tests;

@@ -4,15 +4,15 @@ use std::{path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader, Pod, include_bytes_aligned,
-    maps::{LpmTrie, Map, MapData, lpm_trie::Key},
+    maps::Map,
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall_xdp_abi::{
     self as abi,
-    maps::{BLOCKS, CONTROL, COUNTERS, FLOWS, LIST_V4, LIST_V6, PORT_COUNT, PORTS, PROGRAM, RULES},
+    list::{self, WORDS_V4, WORDS_V6},
+    maps::{BLOCKS, CONTROL, COUNTERS, FLOWS, LIST_V4, LIST_V6, LISTS, PORTS, PROGRAM, RULES},
     rules::INJECTED_CLOCK,
 };
-use ipnet::{Ipv4Net, Ipv6Net};
 use std::sync::atomic::AtomicU64;
 
 use crate::{Error, Mapped, compile::Compiled, shared::LoadedLimit};
@@ -52,6 +52,13 @@ struct Data(abi::Rules);
 // SAFETY: `repr(C)` without padding, as its assertion on the size says.
 unsafe impl Pod for Data {}
 
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct ListData(list::Lists);
+
+// SAFETY: as above.
+unsafe impl Pod for ListData {}
+
 impl Loaded {
     /// Loads the program with the pinned maps in `folder`, and fills what is its own.
     ///
@@ -72,8 +79,11 @@ impl Loaded {
         for name in [FLOWS, BLOCKS, CONTROL, COUNTERS] {
             loader.map_pin_path(name, folder.join(name));
         }
-        loader.map_max_entries(LIST_V4, entries(compiled.lists.v4.len()));
-        loader.map_max_entries(LIST_V6, entries(compiled.lists.v6.len()));
+        let lists = &compiled.lists;
+        let list_data = ListData(lists.data);
+        loader.override_global(LISTS, &list_data, true);
+        loader.map_max_entries(LIST_V4, elements(&lists.v4, WORDS_V4));
+        loader.map_max_entries(LIST_V6, elements(&lists.v6, WORDS_V6));
         let ebpf = loader
             .load(OBJECT)
             .map_err(|error| Error::kernel("load the maps of the XDP program", error))?;
@@ -82,8 +92,9 @@ impl Loaded {
             generation: compiled.data.generation,
             limits,
         };
-        this.fill_ports(&compiled.ports)?;
-        this.fill_lists(&compiled.lists.v4, &compiled.lists.v6)?;
+        this.fill(PORTS, &compiled.ports)?;
+        this.fill(LIST_V4, &lists.v4)?;
+        this.fill(LIST_V6, &lists.v6)?;
         this.xdp()?
             .load()
             .map_err(|error| Error::kernel("load the XDP program", error))?;
@@ -129,45 +140,18 @@ impl Loaded {
             .ok_or(Error::Object { what: PROGRAM })
     }
 
-    fn fill_ports(&self, ports: &[u64]) -> Result<(), Error> {
-        let Some(Map::Array(map)) = self.ebpf.map(PORTS) else {
-            return Err(Error::Object { what: PORTS });
-        };
-        let table = Mapped::<AtomicU64>::over(map, PORTS, PORT_COUNT as usize)?;
-        for (element, limits) in table.as_ref().iter().zip(ports) {
-            // Nobody reads before the program is loaded, which orders these stores.
-            element.store(*limits, Relaxed);
+    /// Fills an array of this generation.
+    fn fill(&self, name: &'static str, words: &[u64]) -> Result<(), Error> {
+        if words.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn fill_lists(&mut self, v4: &[(Ipv4Net, u32)], v6: &[(Ipv6Net, u32)]) -> Result<(), Error> {
-        let v4 = v4.iter().map(|(net, action)| {
-            let bits = u32::from_ne_bytes(net.network().octets());
-            (Key::new(net.prefix_len().into(), bits), *action)
-        });
-        self.fill_list(LIST_V4, v4)?;
-        let v6 = v6.iter().map(|(net, action)| {
-            let bits = net.network().octets();
-            (Key::new(net.prefix_len().into(), bits), *action)
-        });
-        self.fill_list(LIST_V6, v6)
-    }
-
-    fn fill_list<K: Pod>(
-        &mut self,
-        name: &'static str,
-        prefixes: impl Iterator<Item = (Key<K>, u32)>,
-    ) -> Result<(), Error> {
-        let map = self
-            .ebpf
-            .map_mut(name)
-            .ok_or(Error::Object { what: name })?;
-        let mut trie = LpmTrie::<&mut MapData, K, u32>::try_from(map)
-            .map_err(|error| Error::kernel(format!("open {name}"), error))?;
-        for (key, action) in prefixes {
-            trie.insert(&key, action, 0)
-                .map_err(|error| Error::kernel(format!("fill {name}"), error))?;
+        let Some(Map::Array(map)) = self.ebpf.map(name) else {
+            return Err(Error::Object { what: name });
+        };
+        let memory = Mapped::<AtomicU64>::over(map, name, words.len())?;
+        for (word, filled) in memory.as_ref().iter().zip(words) {
+            // Nobody reads before the program is loaded, which orders these stores.
+            word.store(*filled, Relaxed);
         }
         Ok(())
     }
@@ -175,7 +159,7 @@ impl Loaded {
 
 const XDP_DROP: u32 = 1;
 
-/// A trie of no entries is none.
-fn entries(prefixes: usize) -> u32 {
-    u32::try_from(prefixes).unwrap_or(u32::MAX).max(1)
+/// Elements of a map that holds these words. A map has one at least.
+fn elements(words: &[u64], each: usize) -> u32 {
+    u32::try_from(words.len() / each).unwrap_or(u32::MAX).max(1)
 }

@@ -6,6 +6,7 @@ mod kernel {
     mod budgets;
     mod harness;
     mod life_cycle;
+    mod lists;
     mod namespace;
     mod packet;
     mod parsing;

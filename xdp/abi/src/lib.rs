@@ -13,6 +13,7 @@
 extern crate std;
 
 pub mod bytes;
+pub mod list;
 pub mod maps;
 pub mod packet;
 pub mod reason;

@@ -20,10 +20,12 @@ pub const COUNTERS: &str = "COUNTERS";
 /// Array of a `u64` for each destination port: bit `i` is set when limit `i` counts what goes there.
 /// [`LISTENER`] is set for a listener's port. One for each generation, mapped while it is filled.
 pub const PORTS: &str = "PORTS";
-/// LPM trie of IPv4 prefixes with a [`PASS`] or [`DROP`] each; one for each generation.
+/// Array of buckets of IPv4 prefixes; one for each generation, mapped while it is filled.
 pub const LIST_V4: &str = "LIST_V4";
-/// LPM trie of IPv6 prefixes with a [`PASS`] or [`DROP`] each; one for each generation.
+/// Array of buckets of IPv6 prefixes; one for each generation, mapped while it is filled.
 pub const LIST_V6: &str = "LIST_V6";
+/// Read-only data: one [`crate::list::Lists`], which says how the buckets are found.
+pub const LISTS: &str = "LISTS";
 /// The program's read-only data: one [`crate::Rules`], frozen before the program is loaded.
 pub const RULES: &str = "RULES";
 
@@ -35,11 +37,6 @@ pub const BLOCK_RECORDS: u32 = 16_384;
 pub const PORT_COUNT: u32 = 65_536;
 /// The bit of a [`PORTS`] element that marks a listener's port.
 pub const LISTENER: u64 = 1 << 63;
-
-/// The action of an allow-listed prefix.
-pub const PASS: u32 = 1;
-/// The action of a deny-listed prefix.
-pub const DROP: u32 = 2;
 
 /// How many limits one generation may have.
 pub const LIMITS: usize = 16;

@@ -13,6 +13,7 @@
 
 mod budget;
 mod cells;
+mod lists;
 mod maps;
 mod memory;
 mod record;

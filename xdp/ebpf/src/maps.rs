@@ -6,13 +6,13 @@ use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     helpers::{bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::map,
-    maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
+    maps::{Array, PerCpuArray},
 };
 use floodwall_limiter::{FlowId, Nanos, block};
 use floodwall_xdp_abi::{
-    Address, Port, Reason,
-    maps::{BLOCK_RECORDS, Control, Counters, LimitCount, PASS, PORT_COUNT, SLOTS},
-    rules::{INJECTED_CLOCK, LISTED_V4, LISTED_V6},
+    Port, Reason,
+    maps::{BLOCK_RECORDS, Control, Counters, LimitCount, PORT_COUNT, SLOTS},
+    rules::INJECTED_CLOCK,
 };
 
 use crate::{
@@ -32,12 +32,6 @@ static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static PORTS: Array<u64> = Array::with_max_entries(PORT_COUNT, BPF_F_MMAPABLE);
-#[map]
-static LIST_V4: LpmTrie<u32, u32> = LpmTrie::with_max_entries(1, 0);
-// In words of four bytes, for the key stands behind a prefix length of four on an aligned stack.
-#[map]
-static LIST_V6: LpmTrie<[u32; 4], u32> = LpmTrie::with_max_entries(1, 0);
-
 #[map]
 static TICK: PerCpuArray<Tick> = PerCpuArray::with_max_entries(1, 0);
 
@@ -65,24 +59,6 @@ pub(crate) fn record(index: u64) -> Option<*mut u64> {
 #[inline(always)]
 pub(crate) fn port(port: Port) -> u64 {
     PORTS.get(u32::from(port.number())).copied().unwrap_or(0)
-}
-
-/// Whether a source is on a list: `Some(true)` passes, `Some(false)` is dropped.
-#[inline(always)]
-pub(crate) fn listed(source: Address) -> Option<bool> {
-    let action = match source {
-        Address::V4(_) if !rules::on(LISTED_V4) => None,
-        Address::V4(bits) => LIST_V4.get(Key::new(32, bits.to_be())),
-        Address::V6 { .. } if !rules::on(LISTED_V6) => None,
-        Address::V6 { high, low } => LIST_V6.get(Key::new(128, words(high, low))),
-    };
-    action.map(|action| *action == PASS)
-}
-
-/// An address in network order.
-#[inline(always)]
-fn words(high: u64, low: u64) -> [u32; 4] {
-    [high >> 32, high, low >> 32, low].map(|word| (word as u32).to_be())
 }
 
 /// The present, to the nanosecond: for budgets.

@@ -7,11 +7,16 @@
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_limiter::{FlowId, KeyHash, Nanos, Scope, Source, set};
-use floodwall_xdp_abi::{Address, Datagram, Port, Reason, maps::LISTENER, rules::BY_PORT};
+use floodwall_xdp_abi::{
+    Address, Datagram, Port, Reason,
+    list::{ACTION, DROP, PASS},
+    maps::LISTENER,
+    rules::BY_PORT,
+};
 
 use crate::{
     budget::{self, Keys},
-    maps, record,
+    lists, maps, record,
     rules::{self, rule},
 };
 
@@ -38,10 +43,10 @@ fn without_past(datagram: Datagram) -> Datagram {
 /// A clock is read only when something depends on it.
 #[inline(always)]
 fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
-    match maps::listed(datagram.source) {
-        Some(true) => return Reason::Allowed,
-        Some(false) => return leased(Reason::Denied),
-        None => {}
+    match lists::lookup(datagram.source) & ACTION {
+        PASS => return Reason::Allowed,
+        DROP => return leased(Reason::Denied),
+        _ => {}
     }
     let source = source(datagram.source);
     let key = KeyHash::of_source(rule!(secret), source);
