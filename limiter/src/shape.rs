@@ -5,4 +5,5 @@
 
 pub mod concurrency;
 pub mod line;
+pub mod overload;
 pub mod warm_up;
