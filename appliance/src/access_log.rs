@@ -35,6 +35,9 @@ pub struct Entry<'a> {
     pub route: Option<&'a str>,
     /// The limit that refused, when one did.
     pub limit: Option<&'a str>,
+    /// The measure of `protection` that was over its trigger, when the request was shed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shed_by: Option<&'a str>,
     pub verdict: Verdict,
     /// What was wrong, when the request was malformed or the upstream failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +54,8 @@ pub enum Verdict {
     Admitted,
     /// By a limit.
     Refused,
+    /// By overload protection.
+    Shed,
     /// Its source is blocked.
     Blocked,
     /// It was no well-formed request.
@@ -261,6 +266,7 @@ mod tests {
             upstream_ms: None,
             route: None,
             limit: None,
+            shed_by: None,
             verdict: Verdict::Admitted,
             error: None,
             generation: 1,

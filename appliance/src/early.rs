@@ -79,6 +79,7 @@ fn note(connection: &Connection, fault: Fault) {
             upstream_ms: None,
             route: None,
             limit: None,
+            shed_by: None,
             verdict: Verdict::Malformed,
             error: Some(fault.what),
             generation: host.generation().number,

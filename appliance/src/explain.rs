@@ -12,6 +12,7 @@ use crate::{
     generation::Generation,
     host::Host,
     key::Subject,
+    protection,
     request::RequestView,
 };
 
@@ -44,6 +45,8 @@ pub struct Explanation {
     pub blocked: bool,
     /// The route that takes it; absent when none does, which is 404.
     pub route: Option<String>,
+    /// What overload protection would do; absent when the file has none, or no route takes the request.
+    pub protection: Option<protection::preview::Preview>,
     pub limits: Vec<Preview>,
     pub action: Outcome,
 }
@@ -117,9 +120,23 @@ fn follow(
     let limits = route
         .map(|route| admission::preview(host, generation, route, &subject))
         .unwrap_or_default();
+    let protection = generation
+        .protection
+        .as_ref()
+        .zip(route)
+        .map(|(protection, route)| {
+            protection::preview::Preview::of(host, protection, route.priority)
+        });
+    let shed = protection
+        .as_ref()
+        .filter(|preview| preview.shed_by.is_some());
     let blocked = blocks::is_blocked(host, &generation.clients, peer, host.now());
     let action = if blocked {
         Outcome::Nothing
+    } else if let Some(preview) = shed {
+        Outcome::Respond {
+            status: preview.status,
+        }
     } else {
         outcome(generation, route.map(AsRef::as_ref), &limits)
     };
@@ -133,6 +150,7 @@ fn follow(
         counted_as: format!("{:?}", client.source),
         blocked,
         route: name.map(ToOwned::to_owned),
+        protection,
         limits,
         action,
     }

@@ -5,7 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 use floodwall_config::{Config, LimitIndex, UpstreamIndex};
 use floodwall_limiter::{Prefixes, Secret};
 
-use crate::{limit::Limit, networks::Networks, route::Router, stats::Stats, upstream::Upstream};
+use crate::{
+    limit::Limit, networks::Networks, protection::Protection, route::Router, stats::Stats,
+    upstream::Upstream,
+};
 
 /// What the proxy does while this generation is the current one. Requests keep the one they began with.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Generation {
     pub config: Config,
     pub router: Router,
     pub clients: Clients,
+    /// None: nothing is shed.
+    pub protection: Option<Protection>,
     limits: Vec<Limit>,
     upstreams: Vec<Upstream>,
 }
@@ -50,6 +55,10 @@ impl Generation {
             .iter()
             .map(|upstream| Upstream::compile(upstream, stats.upstream(&upstream.name)))
             .collect();
+        let protection = config
+            .protection
+            .as_ref()
+            .map(|protection| Protection::compile(protection, secret));
         let router = Router::compile(&config.routes);
         let clients =
             Clients {
@@ -75,6 +84,7 @@ impl Generation {
             config,
             router,
             clients,
+            protection,
             limits,
             upstreams,
         })

@@ -18,6 +18,7 @@ use crate::{
     memory::{Book, Table},
     prefilter::Kernel,
     pressure::Readings,
+    protection::Traffic,
     stats::Stats,
 };
 
@@ -30,6 +31,8 @@ pub struct Host {
     pub stats: Stats,
     pub access_log: AccessLog,
     pub started: Started,
+    /// What overload protection counts.
+    pub traffic: Traffic,
     /// How hard the machine works.
     pub pressure: Arc<Readings>,
     generation: ArcSwap<Generation>,
@@ -69,6 +72,7 @@ impl Host {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),
             },
+            traffic: Traffic::default(),
             pressure: Arc::default(),
             generation: ArcSwap::new(first),
             next_request: AtomicU64::new(1),

@@ -23,6 +23,7 @@ pub mod early;
 pub mod key;
 pub mod limit;
 pub mod networks;
+pub mod protection;
 pub mod proxy;
 pub mod refusal;
 pub mod request;

@@ -6,12 +6,16 @@ use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text},
     metrics::MetricType,
     registry::{Registry, Unit},
 };
 
-use crate::{service::Service, status::Status};
+use crate::{
+    protection::status::{PriorityStatus, ProtectionStatus},
+    service::Service,
+    status::Status,
+};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +55,9 @@ fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     process(status, page)?;
     traffic(status, page)?;
     limits(status, page)?;
+    if let Some(protection) = &status.protection {
+        overload(protection, page)?;
+    }
     upstreams(status, page)?;
     table(status, page)?;
     prefilter(status, page)
@@ -173,6 +180,58 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "blocked_sources",
         "Sources that are blocked now",
         status.blocks as u64,
+    )
+}
+
+fn overload(status: &ProtectionStatus, page: &mut Page<'_>) -> fmt::Result {
+    let measures = &status.measures;
+    page.gauge_one(
+        "protection_in_flight",
+        "Requests that overload protection let in and that are being served",
+        status.in_flight,
+    )?;
+    page.gauge_one(
+        "protection_capacity_requests",
+        "How many requests at once keep the machine busy, as bbr estimates it",
+        status.capacity.concurrency,
+    )?;
+    let values = measures
+        .iter()
+        .filter_map(|each| Some(([("measure", each.measure.as_str())], each.value?)));
+    page.gauge(
+        "protection_value",
+        "Where a measure stands: shares from 0 to 1, times in seconds",
+        values,
+    )?;
+    let triggers = measures
+        .iter()
+        .map(|each| ([("measure", each.measure.as_str())], each.trigger));
+    page.gauge(
+        "protection_trigger",
+        "Above which value a measure sheds requests of priority normal",
+        triggers,
+    )?;
+    let by_priority = |number: fn(&PriorityStatus) -> u64| {
+        measures.iter().flat_map(move |each| {
+            let of = move |priority: &'_ PriorityStatus| {
+                let labels = [
+                    ("measure", each.measure.clone()),
+                    ("priority", priority.priority.clone()),
+                ];
+                (labels, number(priority))
+            };
+            each.priorities.iter().map(of)
+        })
+    };
+    page.gauge(
+        "protection_sheds",
+        "1 when a measure sheds requests of a priority",
+        by_priority(|priority| u64::from(priority.sheds)),
+    )?;
+    page.counter(
+        "shed_requests",
+        "Requests shed, by the measure that was over its trigger and by priority",
+        by_priority(|priority| priority.shed),
     )
 }
 
@@ -311,11 +370,11 @@ impl Page<'_> {
         metric.encode_counter::<NoLabelSet, _, f64>(&count, None)
     }
 
-    fn gauge<L: EncodeLabelSet>(
+    fn gauge<L: EncodeLabelSet, N: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
-        samples: impl IntoIterator<Item = (L, u64)>,
+        samples: impl IntoIterator<Item = (L, N)>,
     ) -> fmt::Result {
         let mut family = self
             .0

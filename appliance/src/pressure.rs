@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_config::units::Share;
+use floodwall_config::{Resource, Stalled, units::Share};
 
 mod cgroup;
 mod cpu;
@@ -36,21 +36,6 @@ pub struct Readings {
     memory_used: Reading,
     memory_limit: Reading,
     stalls: [[Reading; 2]; 3],
-}
-
-/// A resource that tasks wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    Cpu,
-    Memory,
-    Io,
-}
-
-/// Who waits: some task at least, or all that are not idle at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stalled {
-    Some,
-    Full,
 }
 
 /// A number, or none: kept one higher, so that nothing is zero.
@@ -74,7 +59,7 @@ impl Reading {
 }
 
 impl Readings {
-    /// Of the processor time there is, the part that was used, smoothed over about a second.
+    /// Of the processor time there is, the part that was used, smoothed over half a second.
     pub fn cpu(&self) -> Option<Share> {
         self.cpu.share()
     }

@@ -15,6 +15,7 @@ use crate::{
     admission, blocks, client,
     host::Host,
     key::Subject,
+    protection::{Protection, Shed},
     refusal::{self, Answer},
     server::connection::Phase,
     strict,
@@ -65,6 +66,19 @@ impl Proxy {
         Self::respond(session, refusal::plain(fault.status, fault.what)?).await
     }
 
+    /// Turns a request away that the machine has no time for. The client did nothing wrong: its connection stays.
+    async fn shed(
+        session: &mut Session,
+        ctx: &mut Exchange,
+        protection: &Protection,
+        shed: Shed,
+    ) -> Result<bool> {
+        ctx.verdict = Verdict::Shed;
+        ctx.shed = Some(shed);
+        let wants_json = session::wants_json(session.req_header());
+        Self::respond(session, protection.answers().to(shed, wants_json)?).await
+    }
+
     async fn refused(
         &self,
         session: &mut Session,
@@ -73,6 +87,9 @@ impl Proxy {
     ) -> Result<bool> {
         ctx.verdict = Verdict::Refused;
         ctx.refused_by = Some(refusal.limit);
+        if let Some(pass) = ctx.pass.take() {
+            pass.refund(ctx.begun);
+        }
         let limit = ctx.generation.limit(refusal.limit);
         let blocked = ctx.client.as_ref().and_then(|client| {
             blocks::strike(&self.host, &ctx.generation, limit, client, ctx.begun)
@@ -138,6 +155,12 @@ impl ProxyHttp for Proxy {
                 .await;
         };
         ctx.route = Some(Arc::clone(route));
+        if let Some(protection) = &generation.protection {
+            match protection.admit(&self.host, route.priority, ctx.begun) {
+                Ok(pass) => ctx.pass = Some(pass),
+                Err(shed) => return Self::shed(session, ctx, protection, shed).await,
+            }
+        }
         let subject = Subject {
             request,
             client,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A response that Floodwall writes itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub header: Box<ResponseHeader>,
     pub body: String,
@@ -50,6 +50,18 @@ pub fn by_limit(generation: &Generation, refusal: &Refusal, wants_json: bool) ->
 /// When one of its headers cannot be written, which a checked configuration rules out.
 pub fn configured(response: &config::Response) -> Result<Answer> {
     write(response, response.body.clone().unwrap_or_default(), TEXT)
+}
+
+/// A response out of the configuration, with `own` for a body where the file gives none.
+///
+/// # Errors
+/// When one of its headers cannot be written, which a checked configuration rules out.
+pub fn answer(response: &config::Response, own: String, is_json: bool) -> Result<Answer> {
+    match &response.body {
+        Some(body) => write(response, body.clone(), TEXT),
+        None if is_json => write(response, own, "application/json"),
+        None => write(response, own, TEXT),
+    }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access_log::timestamp, blocks, generation::Generation, host::Host, limit::Limit,
-    prefilter::KernelStatus, reload::LastReload,
+    prefilter::KernelStatus, protection::status::ProtectionStatus, reload::LastReload,
 };
 
 /// Everything at a glance.
@@ -29,6 +29,8 @@ pub struct Status {
     pub requests: RequestCounts,
     pub upstreams: Vec<UpstreamStatus>,
     pub limits: Vec<LimitStatus>,
+    /// Absent when the file has no `protection`.
+    pub protection: Option<ProtectionStatus>,
     pub prefilter: KernelStatus,
     pub table: TableStatus,
     /// How many sources are blocked now and listed.
@@ -161,6 +163,10 @@ impl Status {
             requests: RequestCounts::of(host),
             upstreams: upstreams(&generation),
             limits: limits(&generation),
+            protection: generation
+                .protection
+                .as_ref()
+                .map(|protection| ProtectionStatus::of(host, protection)),
             table: TableStatus::of(host),
             prefilter: host.kernel.status(),
             blocks: blocks::list(host).len(),

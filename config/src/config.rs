@@ -11,8 +11,12 @@ use crate::problem::{Fault, Problem, Problems};
 use crate::read::{Cursor, Fields, Names, Report, counted, text};
 use crate::route::Known;
 use crate::section::{ANY, Key, ONE, Section, Shape, TEXT};
-use crate::{Admin, Clients, Limit, Listener, Log, Prefilter, Route, ServerSettings, Upstream};
-use crate::{admin, clients, limit, listener, log, prefilter, route, server, upstream, yaml};
+use crate::{
+    Admin, Clients, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings, Upstream,
+};
+use crate::{
+    admin, clients, limit, listener, log, prefilter, protection, route, server, upstream, yaml,
+};
 
 /// A configuration in which every value is in range and every name that is used exists.
 ///
@@ -26,6 +30,8 @@ pub struct Config {
     /// At least one; the first that matches a request takes it, and a request without a match gets 404.
     pub routes: Vec<Route>,
     pub limits: Vec<Limit>,
+    /// None: nothing is shed.
+    pub protection: Option<Protection>,
     /// None: no packet filter is asked for.
     pub prefilter: Option<Prefilter>,
     pub admin: Admin,
@@ -86,6 +92,11 @@ pub(crate) static SECTION: Section = Section {
             "limits",
             Shape::Named(&limit::SECTION, ANY),
             "budgets for requests",
+        ),
+        Key::new(
+            "protection",
+            Shape::Section(&protection::SECTION),
+            "what is shed when the machine has too much to do",
         ),
         Key::new(
             "prefilter",
@@ -193,6 +204,7 @@ impl Config {
         let upstreams = fields.or("upstreams", |map| map.pairs(Upstream::read), Vec::new());
         let routes = fields.required("routes", |list| routes(list, &known));
         let limits = fields.or("limits", |map| map.pairs(Limit::read), Vec::new());
+        let protection = fields.optional("protection", Protection::read);
         let prefilter = fields.optional("prefilter", Prefilter::read);
         let admin = fields.or(
             "admin",
@@ -208,6 +220,7 @@ impl Config {
             upstreams: upstreams?,
             routes: routes?,
             limits: limits?,
+            protection: protection?,
             prefilter: prefilter?,
             admin: admin?,
             log: log?,

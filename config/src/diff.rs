@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::units::format_duration;
-use crate::{Config, Limit, Listener, Upstream};
+use crate::{Config, Limit, Listener, Protection, Upstream};
 use compare::{Changes, or_else, word};
 
 /// One difference between two configurations, by the path of its key.
@@ -58,6 +58,11 @@ impl Config {
         changes.edited("clients", &self.clients, &new.clients);
         changes.by_name("upstreams", &self.upstreams, &new.upstreams, upstream);
         changes.by_name("limits", &self.limits, &new.limits, limit);
+        protection(
+            &mut changes,
+            self.protection.as_ref(),
+            new.protection.as_ref(),
+        );
         routes::compare(&mut changes, self, new);
         prefilter::live(
             &mut changes,
@@ -125,6 +130,19 @@ fn listener_live(changes: &mut Changes, old: &[Listener], new: &Listener) {
         &new.timeouts,
     );
     changes.edited(&format!("listeners.{}.max", new.name), &old.max, &new.max);
+}
+
+fn protection(changes: &mut Changes, old: Option<&Protection>, new: Option<&Protection>) {
+    let triggers = |of: Option<&Protection>| of.map_or(Vec::new(), |of| of.triggers.clone());
+    changes.by_name(
+        "protection",
+        &triggers(old),
+        &triggers(new),
+        Changes::edited,
+    );
+    if let (Some(old), Some(new)) = (old, new) {
+        changes.edited("protection.reject", &old.reject, &new.reject);
+    }
 }
 
 fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {

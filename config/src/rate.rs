@@ -43,12 +43,17 @@ const MOST_BURST: u64 = 1_000_000_000;
 impl Rate {
     /// Reads the keys `rate` and `burst` of a section.
     pub(crate) fn read(fields: &Fields<'_>) -> Option<Self> {
-        let rate = fields.required("rate", read::rate);
+        Self::read_under("rate", fields)
+    }
+
+    /// Reads the rate under `key` of a section, and its `burst`.
+    pub(crate) fn read_under(key: &'static str, fields: &Fields<'_>) -> Option<Self> {
+        let rate = fields.required(key, read::rate);
         let burst = fields.optional("burst", count(1, MOST_BURST));
         let ((text, parts), burst) = (rate?, burst?);
         let rate = Self::new(text, parts, burst);
         if rate.count > 0 && rate.quota.burst() < rate.burst {
-            let found = format!("{}, which `rate` takes centuries to give back", rate.burst);
+            let found = format!("{}, which `{key}` takes centuries to give back", rate.burst);
             return fields.refuse("burst", found, format!("at most {}", rate.quota.burst()));
         }
         Some(rate)

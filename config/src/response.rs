@@ -53,8 +53,17 @@ impl Response {
 
     /// A refusal when the limit says nothing about it.
     pub(crate) fn too_many_requests() -> Self {
+        Self::bare(429)
+    }
+
+    /// What an upstream that is not asked answers when it says nothing about it.
+    pub(crate) fn unavailable() -> Self {
+        Self::bare(503)
+    }
+
+    fn bare(status: u16) -> Self {
         Self {
-            status: 429,
+            status,
             headers: Vec::new(),
             body: None,
         }

@@ -2,9 +2,11 @@
 
 use floodwall_limiter::Nanos;
 
-use crate::read::{self, Cursor, Fields, NAME_PATTERN, Names, SHORTEST, span, text, unique_list};
+use crate::read::{
+    self, Cursor, Fields, NAME_PATTERN, Names, SHORTEST, choice, span, text, unique_list,
+};
 use crate::section::{ANY, DURATION, Key, Section, Shape};
-use crate::{HeaderEdits, LimitIndex, Match, Response, UpstreamIndex};
+use crate::{HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex};
 use crate::{header, matching, response};
 
 /// One rule of the routing list.
@@ -15,6 +17,8 @@ pub struct Route {
     pub matches: Match,
     /// All of them admit a request, or none is charged; in the order of the file, each once.
     pub limits: Vec<LimitIndex>,
+    /// How long its requests are spared when the machine has too much to do.
+    pub priority: Priority,
     pub action: Action,
     /// Changes to the request on its way to the upstream.
     pub request_headers: HeaderEdits,
@@ -46,6 +50,11 @@ pub(crate) static SECTION: Section = Section {
             "names of limits, all of which must admit",
         ),
         Key::new(
+            "priority",
+            Shape::Choice(PRIORITIES),
+            "what is shed last under overload; default normal",
+        ),
+        Key::new(
             "upstream",
             Shape::Text(NAME_PATTERN),
             "the name of the upstream that answers",
@@ -74,6 +83,9 @@ pub(crate) static SECTION: Section = Section {
     one_of: &["upstream", "respond"],
 };
 
+/// In the order of [`Priority::ALL`].
+const PRIORITIES: &[&str] = &["low", "normal", "high", "critical"];
+
 /// What a route may refer to.
 pub(crate) struct Known<'a> {
     pub(crate) limits: Names<'a>,
@@ -86,6 +98,11 @@ impl Route {
         let name = fields.required("name", |value| read::name(text(value)?, value));
         let matches = fields.or("match", Match::read, Match::default());
         let limits = fields.or("limits", |list| limits(list, known), Vec::new());
+        let priority = fields.or(
+            "priority",
+            choice(PRIORITIES, &Priority::ALL),
+            Priority::Normal,
+        );
         let upstream = fields.optional("upstream", |value| known.upstreams.resolve(value));
         let respond = fields.optional("respond", Response::read(200));
         let request_headers = fields.optional("request_headers", HeaderEdits::read);
@@ -115,6 +132,7 @@ impl Route {
             name: name?,
             matches: matches?,
             limits: limits?,
+            priority: priority?,
             action,
             request_headers: request_headers?.unwrap_or_default(),
             response_headers: response_headers?,

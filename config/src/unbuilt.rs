@@ -5,7 +5,7 @@
 
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["protection", "gates", "tokens", "cluster", "plugins"]),
+    ("", &["gates", "tokens", "cluster", "plugins"]),
     ("listeners.NAME", &["tls", "http2", "proxy_protocol"]),
     ("listeners.NAME.max", &["streams"]),
     (
@@ -25,9 +25,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("upstreams.NAME.retries", &["budget"]),
     (
         "routes[]",
-        &[
-            "gate", "split", "redirect", "rewrite", "compress", "priority",
-        ],
+        &["gate", "split", "redirect", "rewrite", "compress"],
     ),
     (
         "limits.NAME",

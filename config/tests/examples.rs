@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use floodwall_config::{Action, Config, PacketKey, schema};
+use floodwall_config::{Action, Config, Measure, PacketKey, Strategy, schema};
 use floodwall_limiter::Nanos;
 
 fn text_of(name: &str) -> String {
@@ -94,7 +94,6 @@ fn edge_names_only_what_is_not_built() {
             "f.yaml:31:5: limits.search.queue: is in the contract but not built yet; remove it",
             "f.yaml:34:5: limits.reports.concurrency: is in the contract but not built yet; remove it",
             "f.yaml:37:5: limits.not-found.count: is in the contract but not built yet; remove it",
-            "f.yaml:45:1: protection: is in the contract but not built yet; remove it",
         ]
     );
 }
@@ -119,10 +118,6 @@ fn edge_loads_without_what_is_not_built() {
             ("  reports:\n    key: none\n    concurrency: 4\n", ""),
             ("[per-client, reports]", "[per-client]"),
             ("    count: { responses: { status: [404] } }\n", ""),
-            (
-                "protection:\n  in_flight: { trigger: 4000, strategy: strict }\n  cpu: { trigger: 90%, strategy: bbr }\n",
-                "",
-            ),
         ],
     );
     let block = config.limits[0].block.as_ref().unwrap();
@@ -132,6 +127,9 @@ fn edge_loads_without_what_is_not_built() {
     );
     assert_eq!(config.limits[1].rate.per, Nanos::from_secs(60));
     assert_eq!(config.limits[0].exceptions.len(), 2);
+    let [cpu, in_flight] = config.protection.unwrap().triggers.try_into().unwrap();
+    assert_eq!((cpu.measure.name(), cpu.strategy), ("cpu", Strategy::Bbr));
+    assert_eq!(in_flight.measure, Measure::InFlight(4_000));
     assert_eq!(config.prefilter.unwrap().limits[1].rate.count, 20_000);
     assert_eq!(config.state.unwrap(), Path::new("/srv/state"));
 }

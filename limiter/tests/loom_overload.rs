@@ -9,7 +9,7 @@
 
 use floodwall_limiter::{
     Nanos,
-    shape::overload::{InFlight, Window},
+    shape::{in_flight::InFlight, overload::Window},
 };
 use loom::{sync::Arc, thread};
 
@@ -18,13 +18,13 @@ fn of_two_for_one_place_one_enters_and_a_place_that_is_left_is_free() {
     loom::model(|| {
         let places = Arc::new(InFlight::default());
         let theirs = Arc::clone(&places);
-        let other = thread::spawn(move || theirs.enter(Some(1)));
-        let entered = places.enter(Some(1));
+        let other = thread::spawn(move || theirs.enter(1));
+        let entered = places.enter(1);
         let both = [entered, other.join().unwrap()];
         assert_eq!(both.iter().filter(|entered| **entered).count(), 1);
         assert_eq!(places.now(), 1);
         places.leave();
-        assert!(places.enter(Some(1)));
+        assert!(places.enter(1));
     });
 }
 

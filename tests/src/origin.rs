@@ -3,9 +3,9 @@
 use std::{
     io::{self, BufReader, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use socket2::SockRef;
@@ -18,16 +18,22 @@ use crate::{
 
 /// A server on threads of this process.
 ///
-/// `/status/404` is answered with that status, `/slow/250` after so many milliseconds, `/hang-up` with the end
-/// of the connection, and everything else with 200 at once.
+/// `/status/404` is answered with that status, `/slow/250` after so many milliseconds, `/work/20` after so many
+/// milliseconds of work, of which it does [`WORKERS`] at one time, `/hang-up` with the end of the connection, and
+/// everything else with 200 at once.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
+/// How many requests for `/work` are worked on at one time; the others wait for their turn.
+pub const WORKERS: usize = 4;
+
 #[derive(Debug)]
 struct Shared {
+    at_work: Mutex<usize>,
+    one_less: Condvar,
     listener: TcpListener,
     seen: Mutex<Vec<Seen>>,
     connections: Mutex<Vec<TcpStream>>,
@@ -66,6 +72,8 @@ impl Origin {
             TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared {
+            at_work: Mutex::default(),
+            one_less: Condvar::new(),
             listener,
             seen: Mutex::default(),
             connections: Mutex::default(),
@@ -115,6 +123,17 @@ impl Drop for Origin {
 }
 
 impl Shared {
+    /// Works for so long, once it is this request's turn.
+    fn work(&self, millis: u16) {
+        let waiting = self
+            .one_less
+            .wait_while(lock(&self.at_work), |at_work| *at_work >= WORKERS);
+        *waiting.unwrap_or_else(PoisonError::into_inner) += 1;
+        wait::for_the_clock(Instant::now() + Duration::from_millis(millis.into()));
+        *lock(&self.at_work) -= 1;
+        self.one_less.notify_one();
+    }
+
     fn accept(self: Arc<Self>) {
         while let Ok((stream, _)) = self.listener.accept() {
             let Ok(clone) = stream.try_clone() else {
@@ -147,22 +166,26 @@ impl Shared {
             if target == "/hang-up" {
                 return writer.shutdown(Shutdown::Both);
             }
+            if let Some(millis) = argument(&target, "/work/") {
+                self.work(millis);
+            }
             answer(&mut writer, &target, to_head)?;
         }
         Ok(())
     }
 }
 
-fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
+/// The number behind the first part of a target's path.
+fn argument(target: &str, name: &str) -> Option<u16> {
     let path = target.split('?').next().unwrap_or_default();
-    let argument = |name: &str| {
-        path.strip_prefix(name)
-            .and_then(|rest| rest.parse::<u16>().ok())
-    };
-    if let Some(millis) = argument("/slow/") {
-        wait::for_the_clock(std::time::Instant::now() + Duration::from_millis(millis.into()));
+    path.strip_prefix(name)?.parse().ok()
+}
+
+fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
+    if let Some(millis) = argument(target, "/slow/") {
+        wait::for_the_clock(Instant::now() + Duration::from_millis(millis.into()));
     }
-    let status = argument("/status/").unwrap_or(200);
+    let status = argument(target, "/status/").unwrap_or(200);
     let body = format!("origin: {target}\n");
     let head = format!(
         "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n\r\n",

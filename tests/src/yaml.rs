@@ -40,7 +40,6 @@ impl Yaml {
             .with("  reports:\n    key: none\n    concurrency: 4\n", "")
             .with("[per-client, reports]", "[per-client]")
             .without_line("    count:")
-            .without_section("protection")
     }
 
     /// Puts `new` in the place of every `old`, of which there must be one.

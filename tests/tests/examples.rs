@@ -108,7 +108,6 @@ fn edge() {
             ("queue:", "limits.search.queue"),
             ("concurrency:", "limits.reports.concurrency"),
             ("count:", "limits.not-found.count"),
-            ("protection:", "protection"),
         ],
     );
     assert_loads(&yaml.what_is_built_of_edge());

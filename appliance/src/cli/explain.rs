@@ -13,6 +13,7 @@ use crate::{
     admission::{Preview, Would},
     control::protocol::{Reply, Request},
     explain::{Explanation, Outcome, Question},
+    protection::preview::Preview as Overload,
 };
 
 /// Show which route, limits and upstream a request would meet, charging nothing
@@ -94,12 +95,23 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure>
         "route       {}",
         explanation.route.as_deref().unwrap_or("none matches")
     )?;
+    if let Some(protection) = &explanation.protection {
+        writeln!(out, "overload    {}", overload(protection))?;
+    }
     writeln!(out, "outcome     {}", outcome(explanation))?;
     if !explanation.limits.is_empty() {
         writeln!(out)?;
         limits(&explanation.limits).write(out)?;
     }
     Ok(())
+}
+
+fn overload(preview: &Overload) -> String {
+    let priority = &preview.priority;
+    match &preview.shed_by {
+        Some(measure) => format!("priority {priority}: shed, {measure} is over its trigger"),
+        None => format!("priority {priority}: let in"),
+    }
 }
 
 fn outcome(explanation: &Explanation) -> String {

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     control::protocol::{Reply, Request},
     prefilter::{Interface, KernelStatus},
+    protection::status::{ProtectionStatus, Unit},
     reload::LastReload,
     status as document,
 };
@@ -41,6 +42,7 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     section(out, &listeners(status))?;
     section(out, &upstreams(status))?;
     section(out, &limits(status))?;
+    section(out, &protection(status.protection.as_ref()))?;
     section(out, &packet_limits(&status.prefilter))?;
     section(out, &packets(&status.prefilter))
 }
@@ -191,6 +193,38 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
         "             {} displaced, {} contended",
         kernel.displaced, kernel.contended
     )
+}
+
+fn protection(status: Option<&ProtectionStatus>) -> Table<6> {
+    let mut table = Table::new(["OVERLOAD", "NOW>", "TRIGGER>", "STRATEGY", "SHEDS", "SHED>"]);
+    for measure in status.iter().flat_map(|status| &status.measures) {
+        let sheds = measure.priorities.iter().filter(|each| each.sheds);
+        let sheds: Vec<&str> = sheds.map(|each| each.priority.as_str()).collect();
+        let shed: u64 = measure.priorities.iter().map(|each| each.shed).sum();
+        let value = measure.value;
+        table.row([
+            measure.measure.clone(),
+            value.map_or_else(
+                || "unknown here".to_owned(),
+                |value| amount(measure.unit, value),
+            ),
+            amount(measure.unit, measure.trigger),
+            measure.strategy.clone(),
+            sheds.join(", "),
+            shed.to_string(),
+        ]);
+    }
+    table
+}
+
+fn amount(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => format!("{:.1}%", value * 100.0),
+        Unit::Load => format!("{value:.2} a core"),
+        Unit::Requests => format!("{value}"),
+        Unit::Burst => format!("{value} of the burst"),
+        Unit::Seconds => span(value),
+    }
 }
 
 fn packets(kernel: &KernelStatus) -> Table<3> {

@@ -16,8 +16,8 @@ pub(super) struct Cpu {
     at: Option<Instant>,
 }
 
-/// A change is seen to two thirds after this long, and to 95 % after three times as long.
-const TIME_CONSTANT: f64 = 1.0;
+/// Seconds after which two thirds of a change are seen; 95 % after three times as long.
+const TIME_CONSTANT: f64 = 0.5;
 
 const MILLION: f64 = 1e6;
 

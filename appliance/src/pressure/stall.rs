@@ -7,7 +7,7 @@ use super::file::Source;
 /// Millionths of the time in which some task, and in which all of them waited.
 pub(super) type Stalls = [Option<u64>; 2];
 
-/// The files of all resources, in the order of [`super::Resource`].
+/// The files of all resources, in the order of [`floodwall_config::Resource`].
 #[derive(Debug)]
 pub(super) struct Pressures([Option<Source>; 3]);
 

@@ -13,6 +13,7 @@ use crate::{
     client::Client,
     generation::Generation,
     host::{Host, RequestId},
+    protection::{Pass, Shed},
     server::connection::Connection,
     upstream::Upstream,
 };
@@ -30,6 +31,10 @@ pub struct Exchange {
     pub(super) verdict: Verdict,
     /// The limit that refused.
     pub(super) refused_by: Option<config::LimitIndex>,
+    /// Keeps it counted as in flight, when overload protection let it in.
+    pub(super) pass: Option<Pass>,
+    /// The measure that was over its trigger, when the request was shed.
+    pub(super) shed: Option<Shed>,
     pub(super) standing: Option<Standing>,
     /// What was wrong, in words for the client and the log.
     pub(super) error: Option<&'static str>,
@@ -53,6 +58,8 @@ impl Exchange {
             route: None,
             verdict: Verdict::default(),
             refused_by: None,
+            pass: None,
+            shed: None,
             standing: None,
             error: None,
             tried: SmallVec::new(),

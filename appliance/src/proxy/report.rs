@@ -74,6 +74,14 @@ pub(super) fn finish(
     let Some(connection) = ctx.connection.take() else {
         return;
     };
+    if let Some(pass) = &ctx.pass
+        && status.is_some()
+        && error.is_none()
+        && ctx.answered > Nanos::ZERO
+    {
+        let (answered, whole) = (ctx.answered.minus(ctx.begun), host.now().minus(ctx.begun));
+        pass.completed(host.now(), answered, whole);
+    }
     host.stats.requests.finished(status.unwrap_or(0));
     connection.finished();
     if !host.access_log.is_on() {
@@ -102,6 +110,7 @@ pub(super) fn finish(
             limit: ctx
                 .refused_by
                 .map(|index| ctx.generation.limit(index).name.as_str()),
+            shed_by: ctx.shed.map(|shed| shed.by),
             verdict: ctx.verdict,
             error: ctx.error.or(broken),
             generation: ctx.generation.number,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::{Change, ChangeKind};
-use crate::{Limit, Listener, Route, Upstream};
+use crate::{Limit, Listener, Route, Trigger, Upstream};
 
 /// The differences found so far.
 #[derive(Default)]
@@ -80,6 +80,12 @@ macro_rules! named {
         }
     )*};
 }
+impl Named for Trigger {
+    fn name(&self) -> &str {
+        self.measure.name()
+    }
+}
+
 named!(Listener, Upstream, Limit, Route);
 
 /// A word of the file: its variant's name in lower case.

@@ -7,14 +7,12 @@
 
 use crate::Nanos;
 
-mod in_flight;
 mod ring;
 mod window;
 
 #[cfg(all(test, not(loom)))]
 mod plant;
 
-pub use in_flight::InFlight;
 pub use window::{Capacity, Window};
 
 /// How much a request matters. The least important is shed first.

@@ -71,6 +71,7 @@ impl Machine {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const HALF: Duration = Duration::from_millis(500);
 
 #[test]
 fn without_groups_the_numbers_are_the_hosts() {
@@ -97,13 +98,13 @@ fn a_jump_is_seen_smoothed() {
     assert_eq!(sampler.sample(begin + SECOND).cpu, Some(0));
     machine.host_ticks(100, 100);
     // 1 - 1/e of it after one time constant, and 95 % after three.
-    let after_one = sampler.sample(begin + SECOND * 2).cpu.unwrap();
+    let after_one = sampler.sample(begin + HALF * 3).cpu.unwrap();
     assert!((632_000..633_000).contains(&after_one), "{after_one}");
     machine.host_ticks(300, 100);
-    let after_three = sampler.sample(begin + SECOND * 4).cpu.unwrap();
+    let after_three = sampler.sample(begin + HALF * 5).cpu.unwrap();
     assert!((950_000..951_000).contains(&after_three), "{after_three}");
     // Between two ticks nothing is known, and nothing changes.
-    assert_eq!(sampler.sample(begin + SECOND * 5).cpu, Some(after_three));
+    assert_eq!(sampler.sample(begin + HALF * 6).cpu, Some(after_three));
 }
 
 #[test]

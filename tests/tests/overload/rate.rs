@@ -1,0 +1,40 @@
+//! The rate of all requests together.
+
+use floodwall_tests::{Client, Floodwall, Loopback, Origin};
+
+use crate::{each_priority, measure, of, protected, shed};
+
+#[test]
+fn a_bucket_is_kept_for_the_important() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = protected(web, origin.address(), "rate: { trigger: 10/d, burst: 10 }");
+    let floodwall = Floodwall::start(&yaml);
+    let send = |priority: &str, times: usize| -> Vec<u16> {
+        let send = |_| Client::of(web).send(&of(priority, "/")).status;
+        (0..times).map(send).collect()
+    };
+    // Eight for anybody, ten for the normal, twelve for the high, and any number for the critical.
+    assert_eq!(
+        send("low", 9),
+        [200, 200, 200, 200, 200, 200, 200, 200, 503]
+    );
+    assert_eq!(send("normal", 3), [200, 200, 503]);
+    assert_eq!(send("high", 3), [200, 200, 503]);
+    assert_eq!(send("critical", 20), [200; 20]);
+    assert_eq!(shed(&floodwall, "rate"), [1, 1, 1, 0]);
+    assert_eq!(each_priority(web), [503, 503, 503, 200]);
+    assert_eq!(measure(&floodwall, "rate")["value"], 10.0);
+}
+
+#[test]
+fn what_a_limit_refuses_is_not_charged() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = protected(web, origin.address(), "rate: { trigger: 3/d, burst: 3 }");
+    let floodwall = Floodwall::start(&yaml);
+    for _ in 0..20 {
+        assert_eq!(Client::of(web).get("/closed").status, 429);
+    }
+    assert_eq!(measure(&floodwall, "rate")["value"], 0.0);
+    let statuses = [(); 4].map(|()| Client::of(web).get("/").status);
+    assert_eq!(statuses, [200, 200, 200, 503]);
+}
