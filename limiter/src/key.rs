@@ -70,6 +70,17 @@ impl Source {
         }
     }
 
+    /// The source that this one, a whole address, belongs to by shorter prefixes.
+    #[must_use]
+    #[inline(always)]
+    pub const fn within(self, prefixes: Prefixes) -> Self {
+        match self.v4_bits() {
+            #[expect(clippy::cast_possible_truncation, reason = "they are 32 bits")]
+            Some(bits) => Self::v4(bits as u32, prefixes.v4),
+            None => Self::v6(self.high, self.low, prefixes.v6),
+        }
+    }
+
     /// The first address of this source.
     pub fn address(self) -> IpAddr {
         let bits = u128::from(self.high) << 64 | u128::from(self.low);

@@ -51,6 +51,12 @@ fn main() -> Result<(), Failure> {
         let above = ns - empty;
         println!("xdp/ns case={case} floodwall={ns:.1} above-empty={above:.1}{theirs}");
     };
+    for limits in [0, 1, 16] {
+        let start = std::time::Instant::now();
+        ours.filter.load(&rules(limits))?;
+        let took = start.elapsed().as_millis();
+        println!("xdp/ns case=load limits={limits} ms={took}");
+    }
     report("pass", ours.ns(&rules(0), GOOD)?, pass);
     report("pass-1-limit", ours.ns(&rules(1), GOOD)?, pass);
     report("pass-4-limits", ours.ns(&rules(4), GOOD)?, pass);
@@ -117,9 +123,16 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        let folder = format!("{}-v1", self.settings.instance);
+        let folder = format!("{}-v2", self.settings.instance);
         let folder = self.settings.bpffs.join("floodwall").join(folder);
-        for name in ["FLOWS", "BLOCKS", "CONTROL", "COUNTERS"] {
+        for name in [
+            "FLOWS",
+            "BLOCKS",
+            "CONTROL",
+            "COUNTERS",
+            "INTERFACES",
+            "SAMPLES",
+        ] {
             let _ = std::fs::remove_file(folder.join(name));
         }
         let _ = std::fs::remove_dir(folder);

@@ -1,19 +1,21 @@
 //! From rules to what the program reads: masks, a port table, and read-only data.
 
-use floodwall_limiter::{KeyHash, LimitId, LimitKind, Secret};
+use floodwall_limiter::{KeyHash, LimitId, LimitKind, Quota, Secret};
 use floodwall_xdp_abi::{
     self as abi,
-    maps::{LIMITS, LISTENER, PORT_COUNT},
-    rules::{
-        BY_PORT, COUNTS_PORTS, COUNTS_SOURCE_PORTS, DROP_MALFORMED, KEY_NONE, KEY_PORT, KEY_SOURCE,
-        KEY_SOURCE_PORT, LISTED_V4, LISTED_V6, Limit,
-    },
+    list::{DROP, PASS},
+    maps::{Class, LIMITS, LISTENER, PORT_COUNT},
+    rules::{COST_BYTES, COST_PACKETS, Limit},
 };
 
 use crate::{
-    Action, Error, PacketKey, PacketLimit, Protocol, Rules,
+    BlockAction, Cost, Error, PacketLimit, Rules,
+    exceptions::Classes,
     lists::{self, Lists},
 };
+
+mod flags;
+mod matching;
 
 /// One generation's rules in the program's terms.
 pub(crate) struct Compiled {
@@ -21,6 +23,8 @@ pub(crate) struct Compiled {
     /// Elements of the port table, by port.
     pub(crate) ports: Vec<u64>,
     pub(crate) lists: Lists,
+    /// The classes of the limits' exceptions.
+    pub(crate) classes: Vec<Class>,
 }
 
 /// The flow table that the program works on.
@@ -46,103 +50,79 @@ pub(crate) fn ids(rules: &Rules, secret: Secret) -> Result<Vec<LimitId>, Error> 
     Ok(rules.limits.iter().map(id).collect())
 }
 
+/// How many classes of sources the limits' exceptions may come to.
+const MOST_CLASSES: usize = 1 << 16;
+
 /// Compiles the rules. `limits` are the ids and counter slots of the limits, in their order.
-pub(crate) fn compile(rules: &Rules, table: Table, limits: &[(LimitId, u32)]) -> Compiled {
-    let lists = lists::of(&rules.allow, &rules.deny, table.secret);
+///
+/// # Errors
+/// [`Error::TooManyExceptions`].
+pub(crate) fn compile(
+    rules: &Rules,
+    table: Table,
+    limits: &[(LimitId, u32)],
+) -> Result<Compiled, Error> {
+    let (mut classes, exceptions) = Classes::of(&rules.limits);
+    let deny = rules.deny.iter().map(|net| (*net, DROP));
+    let allow = rules.allow.iter().map(|net| (*net, PASS));
+    let prefixes = deny.chain(allow).chain(exceptions);
+    let lists = lists::compile(prefixes, table.secret, |outer, inner| {
+        classes.combine(outer, inner)
+    });
+    if classes.count() > MOST_CLASSES {
+        return Err(Error::TooManyExceptions {
+            found: classes.count(),
+            most: MOST_CLASSES,
+        });
+    }
     let mut data = abi::Rules {
         secret: table.secret,
         flows_mask: table.sets - 1,
         generation: rules.generation,
-        flags: flags(rules, &lists),
+        flags: flags::of(rules, &lists, &classes),
         prefixes: rules.prefixes,
         none: KeyHash::of_nothing(table.secret),
+        sample: rules.sample.unwrap_or(Quota::CLOSED),
+        reset: match rules.block_action {
+            BlockAction::Drop => Quota::CLOSED,
+            BlockAction::Reset(quota) => quota,
+        },
         ..abi::Rules::EMPTY
     };
     for (limit, (id, slot)) in rules.limits.iter().zip(limits) {
-        let bit = 1 << data.count;
-        for protocol in protocols(limit) {
-            data.by_protocol[*protocol as usize] |= bit;
-        }
-        if limit.matches.opens.is_some() {
-            data.opening |= bit;
-        }
-        if !needs_port(limit) {
-            data.portless |= bit;
-        }
-        data.limits[data.count as usize] = Limit {
+        let index = data.count as usize;
+        matching::mark(&mut data, index, limit);
+        data.limits[index] = Limit {
             id: id.bits(),
             quota: limit.quota,
             slot: *slot,
-            key: key(limit.key),
+            key: matching::key(limit, rules.prefixes),
+            cost: match limit.cost {
+                Cost::Packets => COST_PACKETS,
+                Cost::Bytes => COST_BYTES,
+            },
+            prefixes: limit.prefixes.unwrap_or(rules.prefixes),
         };
         data.count += 1;
     }
-    Compiled {
+    Ok(Compiled {
         data,
         ports: ports(rules),
         lists,
-    }
-}
-
-fn flags(rules: &Rules, lists: &Lists) -> u32 {
-    let counts = |key| rules.limits.iter().any(|limit| limit.key == key);
-    [
-        (DROP_MALFORMED, rules.malformed == Action::Drop),
-        (LISTED_V4, lists.has_v4()),
-        (LISTED_V6, lists.has_v6()),
-        (
-            BY_PORT,
-            rules
-                .limits
-                .iter()
-                .any(|limit| !limit.matches.ports.is_empty()),
-        ),
-        (COUNTS_PORTS, counts(PacketKey::Port)),
-        (COUNTS_SOURCE_PORTS, counts(PacketKey::SourcePort)),
-    ]
-    .into_iter()
-    .filter_map(|(flag, on)| on.then_some(flag))
-    .sum()
-}
-
-fn protocols(limit: &PacketLimit) -> &'static [abi::Protocol] {
-    use abi::Protocol::{Icmp, Other, Tcp, Udp};
-    match limit.matches.protocol {
-        _ if limit.matches.opens.is_some() => &[Tcp],
-        Some(Protocol::Tcp) => &[Tcp],
-        Some(Protocol::Udp) => &[Udp],
-        Some(Protocol::Icmp) => &[Icmp],
-        Some(_) => &[Other],
-        None => &[Tcp, Udp, Icmp, Other],
-    }
-}
-
-fn needs_port(limit: &PacketLimit) -> bool {
-    !limit.matches.ports.is_empty() || matches!(limit.key, PacketKey::Port | PacketKey::SourcePort)
-}
-
-const fn key(key: PacketKey) -> u32 {
-    match key {
-        PacketKey::None => KEY_NONE,
-        PacketKey::Source => KEY_SOURCE,
-        PacketKey::Port => KEY_PORT,
-        PacketKey::SourcePort => KEY_SOURCE_PORT,
-    }
+        classes: classes.table(&rules.limits),
+    })
 }
 
 fn ports(rules: &Rules) -> Vec<u64> {
     let mut ports = vec![0; PORT_COUNT as usize];
     for (index, limit) in rules.limits.iter().enumerate() {
         let everywhere = [0..=u16::MAX];
-        let ranges = if limit.matches.ports.is_empty() {
-            &everywhere[..]
-        } else {
-            &limit.matches.ports
+        let ranges = match limit.matches.ports.as_slice() {
+            [] => &everywhere,
+            ranges => ranges,
         };
-        for range in ranges {
-            for port in range.clone() {
-                ports[usize::from(port)] |= 1 << index;
-            }
+        for port in ranges.iter().cloned().flatten() {
+            ports[usize::from(port)] |= 1 << index;
         }
     }
     for port in &rules.listener_ports {

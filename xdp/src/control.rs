@@ -7,7 +7,7 @@ use std::{
 
 use aya::maps::MapData;
 use floodwall_limiter::{Nanos, Secret};
-use floodwall_xdp_abi::maps::{CONTROL, Control, SLOTS};
+use floodwall_xdp_abi::maps::{CONTROL, Control, LimitCount, SLOTS};
 
 use crate::{Error, Mapped};
 
@@ -51,10 +51,10 @@ impl Page {
         &self.0.as_ref()[first..first + SLOTS]
     }
 
-    /// What each slot had counted when it was given to its present limit: admitted, then dropped.
-    pub(crate) fn bases(&self, slot: usize) -> [&AtomicU64; 2] {
-        let base = offset_of!(Control, bases) + slot * 16;
-        [self.word(base), self.word(base + 8)]
+    /// What each slot had counted when it was given to its present limit: admitted, dropped, shadowed.
+    pub(crate) fn bases(&self, slot: usize) -> [&AtomicU64; 3] {
+        let base = offset_of!(Control, bases) + slot * size_of::<LimitCount>();
+        [0, 8, 16].map(|word| self.word(base + word))
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {

@@ -6,21 +6,47 @@ use aya::{
     Pod,
     maps::{Map, MapData, PerCpuArray},
 };
-use floodwall_xdp_abi::{Reason, maps, maps::COUNTERS};
+use floodwall_xdp_abi::{
+    Reason,
+    maps::{self, COUNTERS, INTERFACE_ROWS, INTERFACES},
+};
 
 use crate::{Error, control::Page, shared::LoadedLimit};
 
 /// Totals that only ever grow, over reloads and restarts too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Packets, by what decided over them. Every packet counts under exactly one.
-    pub reasons: Vec<(Reason, u64)>,
+    /// By what decided over a packet, over all interfaces. Every packet counts under exactly one.
+    pub reasons: Vec<ReasonCounters>,
+    /// The same for each interface that the program is attached to. Interfaces whose numbers are equal modulo
+    /// 64 count together, and each shows what they have.
+    pub interfaces: Vec<InterfaceCounters>,
     /// How often the program moved a key in debt out of its cell.
     pub displaced: u64,
     /// How often the program refused a packet because its decision lost too many races.
     pub contended: u64,
+    /// How many packets of blocked sources were answered with a reset.
+    pub resets: u64,
+    /// How many samples found no room because nobody had taken earlier ones out.
+    pub samples_lost: u64,
     /// The present generation's limits.
     pub limits: Vec<LimitCounters>,
+}
+
+/// How many packets one reason decided over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReasonCounters {
+    pub reason: Reason,
+    pub packets: u64,
+    /// Bytes of their frames, for reasons to drop; zero for the others.
+    pub bytes: u64,
+}
+
+/// What came in over one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceCounters {
+    pub ifindex: u32,
+    pub reasons: Vec<ReasonCounters>,
 }
 
 /// What became of the packets that one limit counts.
@@ -31,18 +57,23 @@ pub struct LimitCounters {
     pub admitted: u64,
     /// Packets that this limit refused.
     pub dropped: u64,
+    /// Packets that this limit would have refused, were it not in shadow.
+    pub shadowed: u64,
 }
 
 impl Counters {
     /// How many packets one reason has.
     pub fn of(&self, reason: Reason) -> u64 {
-        let mut found = self.reasons.iter().filter(|(other, _)| *other == reason);
-        found.next().map_or(0, |(_, packets)| *packets)
+        let mut found = self.reasons.iter().filter(|each| each.reason == reason);
+        found.next().map_or(0, |each| each.packets)
     }
 }
 
-/// The pinned map.
-pub(crate) struct Tally(PerCpuArray<MapData, OneCpu>);
+/// The maps that are counted in.
+pub(crate) struct Tally {
+    totals: PerCpuArray<MapData, OneCpu>,
+    interfaces: PerCpuArray<MapData, OneRow>,
+}
 
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,17 +88,27 @@ struct OneCpu(maps::Counters);
 // SAFETY: words without padding, for which every bit pattern is a value.
 unsafe impl Pod for OneCpu {}
 
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct OneRow(maps::Reasons);
+
+// SAFETY: words without padding, for which every bit pattern is a value.
+unsafe impl Pod for OneRow {}
+
 impl Tally {
-    pub(crate) fn over(map: MapData) -> Result<Self, Error> {
-        PerCpuArray::try_from(Map::PerCpuArray(map))
-            .map(Self)
-            .map_err(|error| Error::kernel(format!("open {COUNTERS}"), error))
+    pub(crate) fn over(counters: MapData, interfaces: MapData) -> Result<Self, Error> {
+        let act = |name| move |error| Error::kernel(format!("open {name}"), error);
+        Ok(Self {
+            totals: PerCpuArray::try_from(Map::PerCpuArray(counters)).map_err(act(COUNTERS))?,
+            interfaces: PerCpuArray::try_from(Map::PerCpuArray(interfaces))
+                .map_err(act(INTERFACES))?,
+        })
     }
 
-    /// What all CPUs have counted.
+    /// What all CPUs have counted, but for the reasons.
     pub(crate) fn totals(&self) -> Result<maps::Counters, Error> {
         let cpus = self
-            .0
+            .totals
             .get(&0, 0)
             .map_err(|error| Error::kernel(format!("read {COUNTERS}"), error))?;
         let mut totals = maps::Counters::default();
@@ -76,36 +117,92 @@ impl Tally {
         }
         Ok(totals)
     }
+
+    /// What all CPUs have counted of one row of interfaces.
+    fn row(&self, row: u32) -> Result<maps::Reasons, Error> {
+        let cpus = self
+            .interfaces
+            .get(&row, 0)
+            .map_err(|error| Error::kernel(format!("read {INTERFACES}"), error))?;
+        let mut totals = maps::Reasons::default();
+        for OneRow(cpu) in cpus.iter() {
+            add_reasons(&mut totals, cpu);
+        }
+        Ok(totals)
+    }
+
+    /// The totals with their names; `limits` are the present generation's.
+    pub(crate) fn named(
+        &self,
+        page: &Page,
+        limits: &[LoadedLimit],
+        interfaces: impl Iterator<Item = u32>,
+    ) -> Result<Counters, Error> {
+        let totals = self.totals()?;
+        let rows = (0..INTERFACE_ROWS)
+            .map(|row| self.row(row))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut all = maps::Reasons::default();
+        for row in &rows {
+            add_reasons(&mut all, row);
+        }
+        let interfaces = interfaces.map(|ifindex| InterfaceCounters {
+            ifindex,
+            reasons: reasons(&rows[(ifindex % INTERFACE_ROWS) as usize]),
+        });
+        Ok(Counters {
+            reasons: reasons(&all),
+            interfaces: interfaces.collect(),
+            displaced: totals.displaced,
+            contended: totals.contended,
+            resets: totals.resets,
+            samples_lost: totals.samples_lost,
+            limits: limits
+                .iter()
+                .map(|limit| limit_counters(&totals, page, limit))
+                .collect(),
+        })
+    }
 }
 
 fn add(totals: &mut maps::Counters, cpu: &maps::Counters) {
-    for (total, count) in totals.reasons.iter_mut().zip(cpu.reasons) {
-        *total += count;
-    }
     for (total, count) in totals.limits.iter_mut().zip(cpu.limits) {
         // A packet that is given back is taken off again, so that one CPU's word may be below zero for a moment.
         total.admitted = total.admitted.wrapping_add(count.admitted);
         total.dropped += count.dropped;
+        total.shadowed += count.shadowed;
     }
     totals.displaced += cpu.displaced;
     totals.contended += cpu.contended;
+    totals.resets += cpu.resets;
+    totals.samples_lost += cpu.samples_lost;
 }
 
-/// The totals with their names; `limits` are the present generation's.
-pub(crate) fn named(totals: &maps::Counters, page: &Page, limits: &[LoadedLimit]) -> Counters {
-    let limits = limits.iter().map(|limit| {
-        let slot = limit.slot as usize;
-        let [admitted, dropped] = page.bases(slot).map(|base| base.load(SeqCst));
-        LimitCounters {
-            name: limit.name.clone(),
-            admitted: totals.limits[slot].admitted.wrapping_sub(admitted),
-            dropped: totals.limits[slot].dropped.wrapping_sub(dropped),
-        }
-    });
-    Counters {
-        reasons: Reason::ALL.into_iter().zip(totals.reasons).collect(),
-        displaced: totals.displaced,
-        contended: totals.contended,
-        limits: limits.collect(),
+fn add_reasons(totals: &mut maps::Reasons, counts: &maps::Reasons) {
+    let packets = totals.packets.iter_mut().zip(counts.packets);
+    let bytes = totals.bytes.iter_mut().zip(counts.bytes);
+    for (total, count) in packets.chain(bytes) {
+        *total += count;
+    }
+}
+
+fn reasons(counts: &maps::Reasons) -> Vec<ReasonCounters> {
+    let of = |reason: Reason| ReasonCounters {
+        reason,
+        packets: counts.packets[reason as usize],
+        bytes: counts.bytes[reason as usize],
+    };
+    Reason::ALL.into_iter().map(of).collect()
+}
+
+fn limit_counters(totals: &maps::Counters, page: &Page, limit: &LoadedLimit) -> LimitCounters {
+    let slot = limit.slot as usize;
+    let [admitted, dropped, shadowed] = page.bases(slot).map(|base| base.load(SeqCst));
+    let counted = totals.limits[slot];
+    LimitCounters {
+        name: limit.name.clone(),
+        admitted: counted.admitted.wrapping_sub(admitted),
+        dropped: counted.dropped.wrapping_sub(dropped),
+        shadowed: counted.shadowed.wrapping_sub(shadowed),
     }
 }

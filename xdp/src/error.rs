@@ -42,6 +42,11 @@ pub enum Error {
     #[error("{found} packet limits, at most {most} are possible")]
     TooManyLimits { found: usize, most: usize },
 
+    #[error(
+        "the exceptions of packet limits come to {found} kinds of sources, at most {most} are possible"
+    )]
+    TooManyExceptions { found: usize, most: usize },
+
     #[error("a flow table for {found} sources is too large, at most {most} are possible")]
     TooManySources { found: u64, most: u64 },
 

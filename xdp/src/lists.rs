@@ -5,7 +5,9 @@ mod nesting;
 mod search;
 
 use floodwall_limiter::Secret;
-use floodwall_xdp_abi::list::{self, DROP, Family, NODES_V4, NODES_V6, PASS, V4, V6, Value};
+use floodwall_xdp_abi::list::{self, Family, NODES_V4, NODES_V6, V4, V6, Value};
+#[cfg(test)]
+use floodwall_xdp_abi::list::{DROP, PASS};
 use ipnet::IpNet;
 
 use self::{buckets::Buckets, nesting::Prefix, search::Search};
@@ -21,6 +23,7 @@ pub(crate) struct Lists {
 }
 
 /// Compiles the lists, with allow over deny whatever the prefixes' lengths.
+#[cfg(test)]
 pub(crate) fn of(allow: &[IpNet], deny: &[IpNet], secret: Secret) -> Lists {
     let deny = deny.iter().map(|net| (*net, DROP));
     let allow = allow.iter().map(|net| (*net, PASS));

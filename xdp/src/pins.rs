@@ -9,11 +9,12 @@ use std::{
 use aya::maps::MapData;
 use aya_obj::generated::{
     BPF_F_MMAPABLE,
-    bpf_map_type::{self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY},
+    bpf_map_type::{self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_RINGBUF},
 };
 use floodwall_limiter::{FlowTable, block::RECORD_BYTES};
 use floodwall_xdp_abi::maps::{
-    BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, LAYOUT, SET_BYTES,
+    BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, INTERFACE_ROWS, INTERFACES,
+    LAYOUT, Reasons, SAMPLES, SAMPLES_BYTES, SET_BYTES,
 };
 
 use nix::mount::{MsFlags, mount};
@@ -108,15 +109,24 @@ impl Folder {
         if origin != Origin::Adopted {
             self.unpin(&shapes)?;
         }
-        let [flows, blocks, control, counters] = shapes;
+        let [flows, blocks, control, counters, interfaces, samples] = shapes;
+        // The program finds it by its pin, and whoever reads it opens it again.
+        drop(samples.open(&self.path)?);
         let maps = Maps {
             sets: flows.entries.into(),
             flows: flows.open(&self.path)?,
             blocks: blocks.open(&self.path)?,
             control: control.open(&self.path)?,
             counters: counters.open(&self.path)?,
+            interfaces: interfaces.open(&self.path)?,
         };
         Ok((maps, origin))
+    }
+
+    /// Opens the pinned ring buffer of samples.
+    pub(crate) fn samples(&self) -> Result<MapData, Error> {
+        MapData::from_pin(self.path.join(SAMPLES))
+            .map_err(|error| Error::kernel(format!("open the pinned {SAMPLES}"), error))
     }
 
     fn unpin(&self, shapes: &[Shape]) -> Result<(), Error> {
@@ -164,6 +174,7 @@ pub(crate) struct Maps {
     pub(crate) blocks: MapData,
     pub(crate) control: MapData,
     pub(crate) counters: MapData,
+    pub(crate) interfaces: MapData,
     /// Number of sets in `flows`.
     pub(crate) sets: u64,
 }
@@ -172,12 +183,14 @@ pub(crate) struct Maps {
 struct Shape {
     name: &'static str,
     kind: bpf_map_type,
+    /// Bytes of a key and of a value; a ring buffer has neither.
+    key: u32,
     value: usize,
     entries: u32,
     flags: u32,
 }
 
-fn shapes(sources: u64) -> Result<[Shape; 4], Error> {
+fn shapes(sources: u64) -> Result<[Shape; 6], Error> {
     let sets = FlowTable::<()>::sets_for(sources);
     let entries = u32::try_from(sets).map_err(|_| Error::TooManySources {
         found: sources,
@@ -186,19 +199,28 @@ fn shapes(sources: u64) -> Result<[Shape; 4], Error> {
     let array = |name, value, entries| Shape {
         name,
         kind: BPF_MAP_TYPE_ARRAY,
+        key: 4,
         value,
         entries,
         flags: BPF_F_MMAPABLE,
+    };
+    let counts = |name, value, entries| Shape {
+        kind: BPF_MAP_TYPE_PERCPU_ARRAY,
+        flags: 0,
+        ..array(name, value, entries)
     };
     Ok([
         array(FLOWS, SET_BYTES, entries),
         array(BLOCKS, RECORD_BYTES, BLOCK_RECORDS),
         array(CONTROL, size_of::<Control>(), 1),
+        counts(COUNTERS, size_of::<Counters>(), 1),
+        counts(INTERFACES, size_of::<Reasons>(), INTERFACE_ROWS),
         Shape {
-            name: COUNTERS,
-            kind: BPF_MAP_TYPE_PERCPU_ARRAY,
-            value: size_of::<Counters>(),
-            entries: 1,
+            name: SAMPLES,
+            kind: BPF_MAP_TYPE_RINGBUF,
+            key: 0,
+            value: 0,
+            entries: SAMPLES_BYTES,
             flags: 0,
         },
     ])
@@ -229,10 +251,9 @@ impl Shape {
             return MapData::from_pin(&path)
                 .map_err(|error| Error::kernel(format!("open the pinned {}", self.name), error));
         }
-        let key = 4;
         let (value, flags) = (self.value_size(), self.flags);
         let definition =
-            aya_obj::Map::new_from_params(self.kind as u32, key, value, self.entries, flags);
+            aya_obj::Map::new_from_params(self.kind as u32, self.key, value, self.entries, flags);
         let map = MapData::create(definition, self.name, None)
             .map_err(|error| Error::kernel(format!("create the map {}", self.name), error))?;
         map.pin(&path)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst};
 use floodwall_limiter::{LimitId, Nanos};
 
 use crate::{
-    Counters, Error, InterfaceStatus, Memory, Rules, Settings, attachment, counters,
+    Counters, Error, InterfaceStatus, Memory, Rules, Sample, Samples, Settings, attachment,
     pins::{self, Folder, Origin},
     program::{Clock, Loaded},
     shared::Shared,
@@ -114,8 +114,28 @@ impl PreFilter {
     /// [`Error::Kernel`] when the map cannot be read.
     pub fn counters(&self) -> Result<Counters, Error> {
         let live = self.live();
-        let totals = self.shared.tally.totals()?;
-        Ok(counters::named(&totals, &self.shared.page, live.limits()))
+        let interfaces = self.interfaces.iter().map(|interface| interface.ifindex);
+        self.shared
+            .tally
+            .named(&self.shared.page, live.limits(), interfaces)
+    }
+
+    /// Opens the samples of dropped packets. They have one reader at a time.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the map cannot be opened.
+    pub fn samples(&self) -> Result<Samples, Error> {
+        self.folder.samples().and_then(Samples::over)
+    }
+
+    /// Takes out the oldest sample, if there is one.
+    pub fn next_sample(&self, samples: &mut Samples) -> Option<Sample> {
+        let live = self.live();
+        let mut limits = live.limits().iter();
+        samples.next(|id| {
+            let limit = limits.by_ref().find(|limit| limit.id.bits() == id)?;
+            Some(limit.name.clone())
+        })
     }
 
     pub fn interfaces(&self) -> &[InterfaceStatus] {

@@ -10,7 +10,10 @@ use aya::{
 use floodwall_xdp_abi::{
     self as abi,
     list::{self, WORDS_V4, WORDS_V6},
-    maps::{BLOCKS, CONTROL, COUNTERS, FLOWS, LIST_V4, LIST_V6, LISTS, PORTS, PROGRAM, RULES},
+    maps::{
+        BLOCKS, CLASSES, CONTROL, COUNTERS, Class, FLOWS, INTERFACES, LIST_V4, LIST_V6, LISTS,
+        PORTS, PROGRAM, RULES, SAMPLES,
+    },
     rules::INJECTED_CLOCK,
 };
 use std::sync::atomic::AtomicU64;
@@ -38,12 +41,27 @@ pub struct Loaded {
 }
 
 /// What came of a packet in a test run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    pub dropped: bool,
+    pub action: Outcome,
     /// The average time of one run.
     pub time: Duration,
+    /// The frame as the program left it.
+    pub frame: Vec<u8>,
 }
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The stack gets it.
+    Pass,
+    Drop,
+    /// It was made into an answer, which goes back the way it came.
+    Answer,
+}
+
+/// The maps that all generations share.
+const PINNED: [&str; 6] = [FLOWS, BLOCKS, CONTROL, COUNTERS, INTERFACES, SAMPLES];
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -76,12 +94,14 @@ impl Loaded {
         let data = Data(compiled.data);
         let mut loader = EbpfLoader::new();
         loader.override_global(RULES, &data, true);
-        for name in [FLOWS, BLOCKS, CONTROL, COUNTERS] {
+        for name in PINNED {
             loader.map_pin_path(name, folder.join(name));
         }
         let lists = &compiled.lists;
         let list_data = ListData(lists.data);
         loader.override_global(LISTS, &list_data, true);
+        let classes = compiled.classes.iter().flat_map(words).collect::<Vec<_>>();
+        loader.map_max_entries(CLASSES, elements(&classes, CLASS_WORDS));
         loader.map_max_entries(LIST_V4, elements(&lists.v4, WORDS_V4));
         loader.map_max_entries(LIST_V6, elements(&lists.v6, WORDS_V6));
         let ebpf = loader
@@ -93,6 +113,7 @@ impl Loaded {
             limits,
         };
         this.fill(PORTS, &compiled.ports)?;
+        this.fill(CLASSES, &classes)?;
         this.fill(LIST_V4, &lists.v4)?;
         this.fill(LIST_V6, &lists.v6)?;
         this.xdp()?
@@ -110,8 +131,26 @@ impl Loaded {
     /// # Errors
     /// [`Error::Kernel`] when the kernel refuses, as it does for a packet below an Ethernet header's size.
     pub fn test_run(&self, packet: &[u8], repeat: u32) -> Result<Run, Error> {
+        self.run(packet, repeat, None)
+    }
+
+    /// Runs the program once on a packet that comes in over an interface of this network namespace.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`], also when there is no such interface.
+    pub fn test_run_over(&self, packet: &[u8], ifindex: u32) -> Result<Run, Error> {
+        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        // The kernel's `struct xdp_md`: data, its end, metadata, ingress interface, queue, egress interface.
+        let context = [0, length, 0, ifindex, 0, 0].map(u32::to_ne_bytes);
+        self.run(packet, 1, Some(context.as_flattened()))
+    }
+
+    fn run(&self, packet: &[u8], repeat: u32, context: Option<&[u8]>) -> Result<Run, Error> {
+        let mut frame = vec![0; packet.len()];
         let options = TestRunOptions {
             data_in: Some(packet),
+            data_out: Some(&mut frame),
+            ctx_in: context,
             repeat,
             ..TestRunOptions::default()
         };
@@ -123,9 +162,15 @@ impl Loaded {
         let result = xdp
             .test_run(options)
             .map_err(|error| Error::kernel("run the XDP program", error))?;
+        frame.truncate(result.data_size_out as usize);
         Ok(Run {
-            dropped: result.return_value == XDP_DROP,
+            action: match result.return_value {
+                XDP_PASS => Outcome::Pass,
+                XDP_TX => Outcome::Answer,
+                _ => Outcome::Drop,
+            },
             time: result.duration,
+            frame,
         })
     }
 
@@ -157,7 +202,17 @@ impl Loaded {
     }
 }
 
-const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+const XDP_TX: u32 = 3;
+
+const CLASS_WORDS: usize = size_of::<Class>() / 8;
+
+/// A class as it is laid out.
+fn words(class: &Class) -> Vec<u64> {
+    let quotas = class.quotas.iter();
+    let quotas = quotas.flat_map(|quota| [quota.interval().0, quota.depth().0]);
+    std::iter::once(class.unlimited).chain(quotas).collect()
+}
 
 /// Elements of a map that holds these words. A map has one at least.
 fn elements(words: &[u64], each: usize) -> u32 {

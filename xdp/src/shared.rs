@@ -46,7 +46,7 @@ impl Shared {
                 secret: page.secret()?,
             },
             page,
-            tally: Tally::over(maps.counters)?,
+            tally: Tally::over(maps.counters, maps.interfaces)?,
             sets: maps.sets,
         })
     }
@@ -67,7 +67,7 @@ impl Shared {
             secret,
             sets: self.sets,
         };
-        let compiled = compile::compile(rules, table, &limits);
+        let compiled = compile::compile(rules, table, &limits)?;
         let names = rules.limits.iter().map(|limit| limit.name.clone());
         let limits = limits
             .into_iter()

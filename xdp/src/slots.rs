@@ -34,9 +34,11 @@ pub(crate) fn assign(
             .or_else(|| (0..SLOTS).find(|slot| !wanted(holder(*slot))))
             .unwrap_or(0);
         if holder(slot) != id {
-            let [admitted, dropped] = page.bases(slot);
-            admitted.store(totals.limits[slot].admitted, SeqCst);
-            dropped.store(totals.limits[slot].dropped, SeqCst);
+            let counted = totals.limits[slot];
+            let counted = [counted.admitted, counted.dropped, counted.shadowed];
+            for (base, counted) in page.bases(slot).into_iter().zip(counted) {
+                base.store(counted, SeqCst);
+            }
             slots[slot].store(id, SeqCst);
         }
         #[expect(clippy::cast_possible_truncation, reason = "there are 64 slots")]

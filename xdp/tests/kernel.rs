@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod kernel {
     mod agreement;
+    mod bogus;
     mod budgets;
     mod harness;
     mod life_cycle;

@@ -77,10 +77,10 @@ impl KernelStatus {
             packets: counters
                 .reasons
                 .iter()
-                .map(|(reason, packets)| PacketCount {
-                    reason: reason.name().to_owned(),
-                    dropped: reason.drops(),
-                    packets: *packets,
+                .map(|each| PacketCount {
+                    reason: each.reason.name().to_owned(),
+                    dropped: each.reason.drops(),
+                    packets: each.packets,
                 })
                 .collect(),
             limits: counters

@@ -10,6 +10,12 @@ pub trait Bytes {
 
     /// The `N` bytes at `at`, if the packet is long enough. With `N` = 0 it tells whether `at` is inside.
     fn window<const N: usize>(&self, at: usize) -> Option<Self::Window<N>>;
+
+    /// Whether the whole frame is at least this long, with what is not in its first buffer.
+    fn reaches(&self, end: usize) -> bool;
+
+    /// Whether it came in over the loopback interface.
+    fn is_looped(&self) -> bool;
 }
 
 /// Some bytes of a packet that are known to be there. Numbers are read in network order.
@@ -28,6 +34,15 @@ impl Bytes for [u8] {
 
     fn window<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.get(at..)?.first_chunk().copied()
+    }
+
+    fn reaches(&self, end: usize) -> bool {
+        self.len() >= end
+    }
+
+    /// Bytes alone came from somewhere else.
+    fn is_looped(&self) -> bool {
+        false
     }
 }
 

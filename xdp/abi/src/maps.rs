@@ -1,10 +1,12 @@
 //! The maps: their names, their sizes, and the layout of what is in them.
 
+use floodwall_limiter::Quota;
+
 use crate::reason::REASONS;
 
 /// The version of everything below. It is part of the pin folder's name, so that a program never meets a
 /// map that was laid out for another one.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// The program's name in the object.
 pub const PROGRAM: &str = "floodwall";
@@ -17,6 +19,12 @@ pub const BLOCKS: &str = "BLOCKS";
 pub const CONTROL: &str = "CONTROL";
 /// Per-CPU array with one [`Counters`]; pinned.
 pub const COUNTERS: &str = "COUNTERS";
+/// Per-CPU array with one [`Reasons`] for each of [`INTERFACE_ROWS`] rows of interfaces; pinned.
+pub const INTERFACES: &str = "INTERFACES";
+/// Ring buffer of [`Sample`]; pinned.
+pub const SAMPLES: &str = "SAMPLES";
+/// Array of [`Class`], by number; one for each generation. Class zero is what is on no limit's exceptions.
+pub const CLASSES: &str = "CLASSES";
 /// Array of a `u64` for each destination port: bit `i` is set when limit `i` counts what goes there.
 /// [`LISTENER`] is set for a listener's port. One for each generation, mapped while it is filled.
 pub const PORTS: &str = "PORTS";
@@ -37,6 +45,13 @@ pub const BLOCK_RECORDS: u32 = 16_384;
 pub const PORT_COUNT: u32 = 65_536;
 /// The bit of a [`PORTS`] element that marks a listener's port.
 pub const LISTENER: u64 = 1 << 63;
+
+/// Rows of [`INTERFACES`]; a power of two.
+pub const INTERFACE_ROWS: u32 = 64;
+/// Bytes of [`SAMPLES`]; a power of two and of pages.
+pub const SAMPLES_BYTES: u32 = 1 << 18;
+/// The number of a prefix's [`Class`] begins at this bit of its value on the lists.
+pub const CLASS_SHIFT: u32 = 2;
 
 /// How many limits one generation may have.
 pub const LIMITS: usize = 16;
@@ -61,25 +76,40 @@ pub struct Control {
     pub slots: [u64; SLOTS],
     /// What a slot had counted when it was given to its present limit, so that nobody inherits a total.
     pub bases: [LimitCount; SLOTS],
-    rest: [u64; 312],
+    rest: [u64; 248],
 }
 
 const _: () = assert!(size_of::<Control>() == 4096);
 
-/// What one CPU has counted.
+/// What one CPU has counted, over all interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Counters {
-    /// Packets, by [`crate::Reason`].
-    pub reasons: [u64; REASONS],
     /// How often a key in debt lost its cell to a newcomer.
     pub displaced: u64,
     /// How often a packet was refused because its decision lost too many races.
     pub contended: u64,
+    /// How many packets of blocked sources were answered with a reset.
+    pub resets: u64,
+    /// How many samples found no room.
+    pub samples_lost: u64,
     pub limits: [LimitCount; SLOTS],
 }
 
-const _: () = assert!(size_of::<Counters>() == (REASONS + 2) * 8 + SLOTS * 16);
+const _: () = assert!(size_of::<Counters>() == 32 + SLOTS * 24);
+
+/// What one CPU has counted of the packets of one row of interfaces: those whose numbers are equal modulo
+/// [`INTERFACE_ROWS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Reasons {
+    /// Packets, by [`crate::Reason`].
+    pub packets: [u64; REASONS],
+    /// Bytes of what was dropped, by [`crate::Reason`].
+    pub bytes: [u64; REASONS],
+}
+
+const _: () = assert!(size_of::<Reasons>() == REASONS * 16);
 
 /// What became of the packets that one limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,15 +119,61 @@ pub struct LimitCount {
     pub admitted: u64,
     /// Packets that this limit refused.
     pub dropped: u64,
+    /// Packets that this limit would have refused, were it not in shadow.
+    pub shadowed: u64,
 }
+
+/// The quotas of the sources in one place of the limits' exceptions.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Class {
+    /// Limits, by bit, that do not count these sources.
+    pub unlimited: u64,
+    /// By limit.
+    pub quotas: [Quota; LIMITS],
+}
+
+const _: () = assert!(size_of::<Class>() == 8 + LIMITS * 16);
+
+/// One of the dropped packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sample {
+    /// `CLOCK_MONOTONIC` in nanoseconds, as of the last timer tick.
+    pub time: u64,
+    /// [`floodwall_limiter::Source::words`] of the whole address; zero when it could not be parsed.
+    pub source: [u64; 2],
+    /// The id of the limit that refused it; zero for another reason.
+    pub limit: u64,
+    pub bytes: u32,
+    pub ifindex: u32,
+    /// [`crate::Port::bits`] of the destination port.
+    pub port: u32,
+    /// The number of the protocol above IP.
+    pub protocol: u16,
+    /// The number of its [`crate::Reason`].
+    pub reason: u16,
+}
+
+const _: () = assert!(size_of::<Sample>() == 48);
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            reasons: [0; REASONS],
             displaced: 0,
             contended: 0,
+            resets: 0,
+            samples_lost: 0,
             limits: [LimitCount::default(); SLOTS],
+        }
+    }
+}
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self {
+            packets: [0; REASONS],
+            bytes: [0; REASONS],
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The packet parser: from an Ethernet frame to the few facts that rules are about.
 //!
 //! Ethernet with up to two VLAN tags, IPv4 with options, IPv6 with a bounded chain of extension headers,
-//! then TCP, UDP, ICMP or anything else. Nothing is read beyond the transport's ports and flags.
+//! fragments of both, then TCP, UDP, SCTP, ICMP or anything else. Nothing is read beyond the transport's
+//! fixed header, and all of that must be in the frame's first buffer.
 
 mod ipv4;
 mod ipv6;
@@ -10,7 +11,10 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use crate::bytes::{Bytes, Window};
+use crate::{
+    Reason,
+    bytes::{Bytes, Window},
+};
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +30,20 @@ pub enum Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     pub source: Address,
-    pub protocol: Protocol,
-    /// The destination port; there is none in every fragment but the first.
+    /// The transport's number; in a later fragment of IPv6 it may be an extension header's.
+    pub protocol: u8,
+    /// The destination port of TCP, UDP and SCTP; there is none in every fragment but the first.
     pub port: Port,
-    /// A TCP packet that opens a connection: SYN without ACK.
-    pub opens: bool,
+    pub icmp: Icmp,
+    pub facts: Facts,
+    /// The first of the checks asked for that speaks against it; [`Reason::Passed`] when none does.
+    pub odd: Reason,
+    /// Where the IP header begins.
+    pub network: usize,
+    /// Where the transport header begins.
+    pub transport: usize,
+    /// Where the IP packet ends, as it says itself.
+    pub end: usize,
 }
 
 /// An address in host byte order.
@@ -38,17 +51,6 @@ pub struct Datagram {
 pub enum Address {
     V4(u32),
     V6 { high: u64, low: u64 },
-}
-
-/// The transport, as far as rules tell transports apart. The number is an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Protocol {
-    Tcp = 0,
-    Udp = 1,
-    /// The ICMP of its IP version.
-    Icmp = 2,
-    Other = 3,
 }
 
 /// A destination port, or none.
@@ -96,16 +98,100 @@ impl Port {
 
 const NO_PORT: u32 = 1 << 16;
 
+/// An ICMP message's type together with its IP version, as a row of [`crate::Rules::by_icmp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Icmp(u32);
+
+impl Icmp {
+    /// A later fragment of an ICMP message, whose type is in the first.
+    pub const UNTYPED: Self = Self(512);
+    /// No ICMP at all.
+    pub const NONE: Self = Self(513);
+    /// How many rows there are.
+    pub const ROWS: usize = 514;
+
+    #[inline(always)]
+    pub const fn v4(number: u8) -> Self {
+        Self(number as u32)
+    }
+
+    #[inline(always)]
+    pub const fn v6(number: u8) -> Self {
+        Self(256 + number as u32)
+    }
+
+    /// The row, below [`Icmp::ROWS`].
+    #[inline(always)]
+    pub const fn row(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn from_row(row: u32) -> Self {
+        Self(row)
+    }
+}
+
+/// What else there is to say of a packet, as a set of bits: a branch for each would be many ways for the verifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Facts(u32);
+
+impl Facts {
+    pub const NONE: Self = Self(0);
+    /// It opens a connection: TCP's SYN without ACK, or SCTP's INIT.
+    pub const OPENS: Self = Self(1);
+    /// See [`Reason::Essential`].
+    pub const ESSENTIAL: Self = Self(2);
+    /// TCP that is to be answered with a reset, for it is none itself.
+    pub const RESETTABLE: Self = Self(4);
+    /// IPv6 with an authentication header.
+    pub const AUTHENTICATED: Self = Self(8);
+
+    #[inline(always)]
+    pub const fn has(self, fact: Self) -> bool {
+        self.0 & fact.0 != 0
+    }
+
+    #[inline(always)]
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The fact if it holds.
+    #[inline(always)]
+    const fn when(self, holds: bool) -> Self {
+        if holds { self } else { Self::NONE }
+    }
+
+    #[inline(always)]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
 /// The frame ends too early, contradicts itself, or has more headers than are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// A transport header at a known place.
-#[derive(Clone, Copy)]
-struct Transport {
-    protocol: Protocol,
-    port: Port,
-    opens: bool,
+/// Which checks are asked for; what is not is not looked at, and costs nothing.
+pub trait Checks: Copy {
+    /// Whether the check of one of the flags `CHECK_..` of [`crate::rules`] is on.
+    fn on(self, check: u32) -> bool;
+}
+
+impl Checks for u32 {
+    #[inline(always)]
+    fn on(self, check: u32) -> bool {
+        self & check != 0
+    }
 }
 
 const ETHERNET: usize = 14;
@@ -118,10 +204,11 @@ const IPV6: u16 = 0x86dd;
 /// Parses one frame.
 ///
 /// # Errors
-/// [`Malformed`] when a header is truncated or contradicts itself, when there are more than two VLAN tags
-/// or more than six extension headers.
+/// [`Malformed`] when a header is truncated or of another version than announced, when there are more than
+/// two VLAN tags or more than six extension headers, and when a fragment hides the transport header from
+/// whoever sees one fragment at a time (RFC 1858, RFC 3128, RFC 7112).
 #[inline(always)]
-pub fn parse<B: Bytes + ?Sized>(bytes: &B) -> Result<Frame, Malformed> {
+pub fn parse<B: Bytes + ?Sized>(bytes: &B, checks: impl Checks) -> Result<Frame, Malformed> {
     let ethernet = bytes.window::<ETHERNET>(0).ok_or(Malformed)?;
     let mut kind = ethernet.u16(12);
     let mut at = ETHERNET;
@@ -133,8 +220,8 @@ pub fn parse<B: Bytes + ?Sized>(bytes: &B) -> Result<Frame, Malformed> {
         at += TAG;
     }
     match kind {
-        IPV4 => ipv4::parse(bytes, at),
-        IPV6 => ipv6::parse(bytes, at),
+        IPV4 => ipv4::parse(bytes, at, checks),
+        IPV6 => ipv6::parse(bytes, at, checks),
         _ if is_tag(kind) => Err(Malformed),
         _ => Ok(Frame::NotIp),
     }
@@ -143,4 +230,24 @@ pub fn parse<B: Bytes + ?Sized>(bytes: &B) -> Result<Frame, Malformed> {
 #[inline(always)]
 fn is_tag(kind: u16) -> bool {
     kind == VLAN || kind == SERVICE_VLAN
+}
+
+/// The reason if something of the kind is asked for and found; the search is not made otherwise.
+#[inline(always)]
+fn odd(checks: impl Checks, check: u32, reason: Reason, found: impl FnOnce() -> bool) -> Reason {
+    if checks.on(check) && found() {
+        reason
+    } else {
+        Reason::Passed
+    }
+}
+
+/// The first of two that is odd.
+#[inline(always)]
+fn first(one: Reason, other: impl FnOnce() -> Reason) -> Reason {
+    if matches!(one, Reason::Passed) {
+        other()
+    } else {
+        one
+    }
 }

@@ -1,7 +1,7 @@
 //! Why a packet passed or was dropped: each has a counter.
 
 /// How many reasons there are.
-pub const REASONS: usize = 11;
+pub const REASONS: usize = 17;
 
 /// What decided over a packet. Every packet is counted under exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,22 +13,35 @@ pub enum Reason {
     NotIp = 1,
     /// IPv6 neighbour discovery, without which the host would lose its neighbours.
     NeighbourDiscovery = 2,
+    /// Without it the host would lose its address, its groups or large packets, so that no limit takes it
+    /// which does not name it: a path MTU message, an answer of DHCP, a multicast listener message.
+    Essential = 3,
     /// Its source is on the allow list.
-    Allowed = 3,
+    Allowed = 4,
     /// It cannot be parsed, and the rules let that pass.
-    MalformedPassed = 4,
+    MalformedPassed = 5,
     /// It would have been dropped or counted, but the process has been gone for longer than it may be.
-    LeaseExpired = 5,
+    LeaseExpired = 6,
     /// Its source is on the deny list.
-    Denied = 6,
+    Denied = 7,
     /// Its source is blocked from the listeners' ports, and it goes to one.
-    Blocked = 7,
+    Blocked = 8,
     /// Its source is blocked from the whole host.
-    BlockedHost = 8,
+    BlockedHost = 9,
     /// A limit refused it.
-    Limited = 9,
+    Limited = 10,
     /// It cannot be parsed.
-    Malformed = 10,
+    Malformed = 11,
+    /// Its lengths contradict each other.
+    BadLength = 12,
+    /// No good TCP sends these flags together.
+    TcpFlags = 13,
+    /// It claims to come from the address it goes to.
+    Land = 14,
+    /// It has an address that no packet from a network may have.
+    Martian = 15,
+    /// It is a fragment, and the rules have none.
+    Fragment = 16,
 }
 
 impl Reason {
@@ -36,6 +49,7 @@ impl Reason {
         Self::Passed,
         Self::NotIp,
         Self::NeighbourDiscovery,
+        Self::Essential,
         Self::Allowed,
         Self::MalformedPassed,
         Self::LeaseExpired,
@@ -44,6 +58,11 @@ impl Reason {
         Self::BlockedHost,
         Self::Limited,
         Self::Malformed,
+        Self::BadLength,
+        Self::TcpFlags,
+        Self::Land,
+        Self::Martian,
+        Self::Fragment,
     ];
 
     /// Whether a packet of this reason is dropped.
@@ -58,6 +77,7 @@ impl Reason {
             Self::Passed => "passed",
             Self::NotIp => "not-ip",
             Self::NeighbourDiscovery => "neighbour-discovery",
+            Self::Essential => "essential",
             Self::Allowed => "allowed",
             Self::MalformedPassed => "malformed-passed",
             Self::LeaseExpired => "lease-expired",
@@ -66,6 +86,11 @@ impl Reason {
             Self::BlockedHost => "blocked-host",
             Self::Limited => "limited",
             Self::Malformed => "malformed",
+            Self::BadLength => "bad-length",
+            Self::TcpFlags => "tcp-flags",
+            Self::Land => "land",
+            Self::Martian => "martian",
+            Self::Fragment => "fragment",
         }
     }
 }
@@ -89,7 +114,12 @@ mod tests {
             "blocked",
             "blocked-host",
             "limited",
-            "malformed"
+            "malformed",
+            "bad-length",
+            "tcp-flags",
+            "land",
+            "martian",
+            "fragment"
         ]));
     }
 }

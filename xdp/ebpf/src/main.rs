@@ -13,42 +13,41 @@
 
 mod budget;
 mod cells;
+mod fate;
+mod gate;
 mod lists;
 mod maps;
 mod memory;
 mod record;
+mod reset;
 mod rules;
+mod sample;
 mod verdict;
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+    bindings::xdp_action::{XDP_PASS, XDP_TX},
     macros::xdp,
     programs::XdpContext,
 };
 use floodwall_xdp_abi::{Frame, Malformed, Reason, packet, rules::DROP_MALFORMED};
 
-use crate::memory::Packet;
+use crate::{memory::Packet, rules::Asked};
 
 /// # Minimum kernel version
 /// 5.18, for packets in several buffers; 5.12 for the compare-exchange.
 #[xdp(frags)]
 pub fn floodwall(ctx: XdpContext) -> u32 {
-    match packet::parse(&Packet::of(&ctx)) {
-        Ok(Frame::Ip(datagram)) => verdict::call(&ctx, datagram),
-        Ok(Frame::NotIp) => end(Reason::NotIp),
-        Ok(Frame::NeighbourDiscovery) => end(Reason::NeighbourDiscovery),
-        Err(Malformed) if rules::on(DROP_MALFORMED) => end(verdict::leased(Reason::Malformed)),
-        Err(Malformed) => end(Reason::MalformedPassed),
+    let packet = Packet::of(&ctx);
+    match packet::parse(&packet, Asked) {
+        Ok(Frame::Ip(datagram)) => verdict::call(packet, datagram),
+        Ok(Frame::NotIp) => fate::pass(packet, Reason::NotIp),
+        Ok(Frame::NeighbourDiscovery) => fate::pass(packet, Reason::NeighbourDiscovery),
+        Err(Malformed) if rules::on(DROP_MALFORMED) => {
+            let fate = verdict::leased(Reason::Malformed);
+            fate::end(packet, fate, &fate::UNPARSED)
+        }
+        Err(Malformed) => fate::pass(packet, Reason::MalformedPassed),
     }
-}
-
-/// Counts the reason and says what it means for the packet.
-#[inline(always)]
-fn end(reason: Reason) -> u32 {
-    if let Some(counters) = maps::counters() {
-        counters.count(reason);
-    }
-    if reason.drops() { XDP_DROP } else { XDP_PASS }
 }
 
 /// Passes everything: what a measurement takes off.

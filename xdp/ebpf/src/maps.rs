@@ -6,12 +6,15 @@ use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     helpers::{bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::map,
-    maps::{Array, PerCpuArray},
+    maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_limiter::{FlowId, Nanos, block};
 use floodwall_xdp_abi::{
     Port, Reason,
-    maps::{BLOCK_RECORDS, Control, Counters, LimitCount, PORT_COUNT, SLOTS},
+    maps::{
+        BLOCK_RECORDS, Class, Control, Counters, INTERFACE_ROWS, LimitCount, PORT_COUNT, Reasons,
+        SAMPLES_BYTES, SLOTS,
+    },
     rules::INJECTED_CLOCK,
 };
 
@@ -30,6 +33,12 @@ static BLOCKS: Array<[u64; block::RECORD_BYTES / 8]> =
 static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static INTERFACES: PerCpuArray<Reasons> = PerCpuArray::with_max_entries(INTERFACE_ROWS, 0);
+#[map]
+pub(crate) static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_BYTES, 0);
+#[map]
+static CLASSES: Array<Class> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static PORTS: Array<u64> = Array::with_max_entries(PORT_COUNT, BPF_F_MMAPABLE);
 #[map]
@@ -59,6 +68,12 @@ pub(crate) fn record(index: u64) -> Option<*mut u64> {
 #[inline(always)]
 pub(crate) fn port(port: Port) -> u64 {
     PORTS.get(u32::from(port.number())).copied().unwrap_or(0)
+}
+
+/// The quotas of a class.
+#[inline(always)]
+pub(crate) fn class(number: u32) -> Option<&'static Class> {
+    CLASSES.get(number)
 }
 
 /// The present, to the nanosecond: for budgets.
@@ -123,7 +138,22 @@ pub(crate) struct Moment {
     pub(crate) leased: bool,
 }
 
-/// This CPU's counters. Nobody else writes them, and an XDP program is not preempted by another.
+/// This CPU's count of what became of the packets of an interface. Nobody else writes it, and an XDP program
+/// is not preempted by another.
+#[inline(always)]
+pub(crate) fn count(ifindex: u32, reason: Reason, dropped: u64) {
+    if let Some(row) = INTERFACES.get_ptr_mut(ifindex & (INTERFACE_ROWS - 1)) {
+        // SAFETY: a reason's number is below the size of the arrays.
+        unsafe {
+            *(&raw mut (*row).packets).cast::<u64>().add(reason as usize) += 1;
+            if reason.drops() {
+                *(&raw mut (*row).bytes).cast::<u64>().add(reason as usize) += dropped;
+            }
+        }
+    }
+}
+
+/// This CPU's other counters.
 #[derive(Clone, Copy)]
 pub(crate) struct Count(*mut Counters);
 
@@ -134,16 +164,6 @@ pub(crate) fn counters() -> Option<Count> {
 
 impl Count {
     #[inline(always)]
-    pub(crate) fn count(self, reason: Reason) {
-        // SAFETY: a reason's number is below the size of the array.
-        unsafe {
-            *(&raw mut (*self.0).reasons)
-                .cast::<u64>()
-                .add(reason as usize) += 1
-        }
-    }
-
-    #[inline(always)]
     pub(crate) fn displaced(self) {
         // SAFETY: the field of a map value is there and aligned.
         unsafe { (*self.0).displaced += 1 }
@@ -153,6 +173,18 @@ impl Count {
     pub(crate) fn contended(self) {
         // SAFETY: as above.
         unsafe { (*self.0).contended += 1 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn reset(self) {
+        // SAFETY: as above.
+        unsafe { (*self.0).resets += 1 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn sample_lost(self) {
+        // SAFETY: as above.
+        unsafe { (*self.0).samples_lost += 1 }
     }
 
     /// Adds to what a limit admitted; a limit that takes an admission back adds minus one.
@@ -168,6 +200,12 @@ impl Count {
     pub(crate) fn dropped(self, slot: u32) {
         // SAFETY: as above.
         unsafe { (*self.limit(slot)).dropped += 1 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn shadowed(self, slot: u32) {
+        // SAFETY: as above.
+        unsafe { (*self.limit(slot)).shadowed += 1 }
     }
 
     #[inline(always)]

@@ -2,11 +2,15 @@
 
 use core::ptr;
 
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len, programs::XdpContext};
 use floodwall_xdp_abi::bytes::{Bytes, Window};
 
+use crate::reset::Writable;
+
 /// The packet's first buffer; headers are always in it.
+#[derive(Clone, Copy)]
 pub(crate) struct Packet {
+    ctx: *mut xdp_md,
     data: usize,
     end: usize,
 }
@@ -15,11 +19,53 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn of(ctx: &XdpContext) -> Self {
         Self {
+            ctx: ctx.ctx,
             data: ctx.data(),
             end: ctx.data_end(),
         }
     }
+
+    /// The bytes of the frame, with those that are not in the first buffer.
+    #[inline(always)]
+    pub(crate) fn length(self) -> u64 {
+        // SAFETY: the context is the one that the program was called with.
+        unsafe { bpf_xdp_get_buff_len(self.ctx) }
+    }
+
+    /// As [`Packet::length`], without its call if the IP packet ends in the first buffer: then more buffers
+    /// hold nothing but what somebody has put behind it.
+    #[inline(always)]
+    pub(crate) fn length_to(self, end: usize) -> u64 {
+        let first = self.end - self.data;
+        if end <= first {
+            first as u64
+        } else {
+            self.length()
+        }
+    }
+
+    /// `N` bytes at `at` to write to, if the first buffer has them.
+    #[inline(always)]
+    pub(crate) fn writable<const N: usize>(self, at: usize) -> Option<Writable> {
+        let start = self.data + at;
+        (start + N <= self.end).then_some(Writable::over(start as *mut u8))
+    }
+
+    #[inline(always)]
+    pub(crate) fn context(self) -> *mut xdp_md {
+        self.ctx
+    }
+
+    /// The number of the interface that it came in over.
+    #[inline(always)]
+    pub(crate) fn ifindex(self) -> u32 {
+        // SAFETY: the context is the one that the program was called with.
+        unsafe { (*self.ctx).ingress_ifindex }
+    }
 }
+
+/// The loopback interface's number in every network namespace.
+const LOOPBACK: u32 = 1;
 
 impl Bytes for Packet {
     type Window<const N: usize> = Checked;
@@ -28,6 +74,16 @@ impl Bytes for Packet {
     fn window<const N: usize>(&self, at: usize) -> Option<Checked> {
         let start = self.data + at;
         (start + N <= self.end).then_some(Checked(start as *const u8))
+    }
+
+    #[inline(always)]
+    fn reaches(&self, end: usize) -> bool {
+        end <= self.end - self.data || end as u64 <= self.length()
+    }
+
+    #[inline(always)]
+    fn is_looped(&self) -> bool {
+        self.ifindex() == LOOPBACK
     }
 }
 

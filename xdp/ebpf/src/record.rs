@@ -5,15 +5,14 @@ use core::{
     ptr,
 };
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
 use floodwall_limiter::{FlowId, block};
 use floodwall_xdp_abi::maps::BLOCK_RECORDS;
 
 use crate::maps;
 
-/// Adds one packet to the record of a block. A block without a record is enforced all the same.
+/// Adds one packet of so many bytes to the record of a block. A block without a record is enforced all the same.
 #[inline(always)]
-pub(crate) fn add(ctx: *mut xdp_md, flow: FlowId) {
+pub(crate) fn add(flow: FlowId, bytes: u64) {
     for nth in 0..block::CANDIDATES {
         let index = block::candidate(flow, nth, u64::from(BLOCK_RECORDS) - 1);
         let Some(words) = maps::record(index) else {
@@ -23,7 +22,6 @@ pub(crate) fn add(ctx: *mut xdp_md, flow: FlowId) {
         // added to while the block lasts.
         unsafe {
             if ptr::read_volatile(words.byte_add(block::FINGERPRINT)) == flow.fingerprint() {
-                let bytes = bpf_xdp_get_buff_len(ctx);
                 atomic_xadd::<u64, u64, { Relaxed }>(words.byte_add(block::PACKETS), 1);
                 atomic_xadd::<u64, u64, { Relaxed }>(words.byte_add(block::BYTES), bytes);
                 return;

@@ -2,7 +2,7 @@
 
 use core::{cell::UnsafeCell, ptr};
 
-use floodwall_xdp_abi::{Rules, rules::Limit};
+use floodwall_xdp_abi::{Icmp, Rules, packet::Checks, rules::Limit};
 
 #[unsafe(no_mangle)]
 static RULES: Rules = Rules::EMPTY;
@@ -27,16 +27,40 @@ pub(crate) fn on(flag: u32) -> bool {
     rule!(flags) & flag != 0
 }
 
-/// Which limits, by bit, take a packet of this protocol.
+/// Which limits, by bit, take a packet of the protocol with this number.
 #[inline(always)]
-pub(crate) fn by_protocol(protocol: floodwall_xdp_abi::Protocol) -> u64 {
-    // SAFETY: a protocol's number is below four, the size of the array.
-    unsafe {
-        ptr::read_volatile(
-            (&raw const RULES.by_protocol)
-                .cast::<u64>()
-                .add(protocol as usize),
-        )
+pub(crate) fn by_protocol(number: u8) -> u64 {
+    // SAFETY: the array has a place for each number.
+    unsafe { row(&raw const RULES.by_protocol, number.into()) }
+}
+
+/// Which limits, by bit, take a packet of this ICMP type.
+#[inline(always)]
+pub(crate) fn by_icmp(icmp: Icmp) -> u64 {
+    let row = icmp.row() as usize;
+    if row >= Icmp::ROWS {
+        return 0;
+    }
+    // SAFETY: the row is below the size of the array.
+    unsafe { self::row(&raw const RULES.by_icmp, row) }
+}
+
+/// # Safety
+/// `index` is below the size of the array.
+#[inline(always)]
+unsafe fn row<const N: usize>(array: *const [u16; N], index: usize) -> u64 {
+    // SAFETY: as the caller says.
+    u64::from(unsafe { ptr::read_volatile(array.cast::<u16>().add(index)) })
+}
+
+/// The checks that the rules ask for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked;
+
+impl Checks for Asked {
+    #[inline(always)]
+    fn on(self, check: u32) -> bool {
+        on(check)
     }
 }
 
@@ -64,10 +88,16 @@ struct Unknown(UnsafeCell<u64>);
 // SAFETY: nobody writes it.
 unsafe impl Sync for Unknown {}
 
-/// Makes the verifier forget what it knows of a number, so that it need not look at what follows once for
-/// each of the ways that led here.
+/// A zero of which the verifier knows nothing: put to a number with a bitwise or, it makes the verifier forget
+/// what it knows of that, so that it need not look at what follows once for each of the ways that led here.
+#[inline(always)]
+pub(crate) fn unknown_zero() -> u64 {
+    // SAFETY: the word is there and aligned.
+    unsafe { ptr::read_volatile(ZERO.0.get()) }
+}
+
+/// Makes the verifier forget what it knows of one number.
 #[inline(always)]
 pub(crate) fn forget(number: u64) -> u64 {
-    // SAFETY: the word is there and aligned.
-    number | unsafe { ptr::read_volatile(ZERO.0.get()) }
+    number | unknown_zero()
 }

@@ -5,18 +5,22 @@
 //! at all, a blocked one none but for its length, and one with limits asks the exact clock once, which is
 //! more than half of its time. Whatever is rare (a key that moves in, twins, a refund) is behind a call.
 
-use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_limiter::{FlowId, KeyHash, Nanos, Scope, Source, set};
 use floodwall_xdp_abi::{
-    Address, Datagram, Port, Reason,
+    Address, Datagram, Facts, Icmp, Port, Reason,
     list::{ACTION, DROP, PASS},
-    maps::LISTENER,
-    rules::BY_PORT,
+    maps::{CLASS_SHIFT, LISTENER},
+    rules::{
+        BY_AUTHENTICATION, BY_ICMP, BY_PORT, CHECKS, CLASSES, COUNTS_BYTES,
+    },
 };
 
 use crate::{
-    budget::{self, Keys},
-    lists, maps, record,
+    budget::{self, Subject},
+    fate::{self, Fate},
+    lists, maps,
+    memory::Packet,
+    record,
     rules::{self, rule},
 };
 
@@ -24,63 +28,84 @@ use crate::{
 ///
 /// All of it stands in the entry point: a call costs as much as half of what a packet without limits needs.
 #[inline(always)]
-pub(crate) fn call(ctx: &XdpContext, datagram: Datagram) -> u32 {
-    crate::end(of(ctx.ctx, without_past(datagram)))
+pub(crate) fn call(packet: Packet, datagram: Datagram) -> u32 {
+    let datagram = without_past(datagram);
+    fate::end(packet, of(packet, &datagram), &datagram)
 }
 
 /// The datagram without what the verifier has learnt on the many ways through the parser, for it would
 /// follow each of them to the end.
 #[inline(always)]
 fn without_past(datagram: Datagram) -> Datagram {
-    let port = rules::forget(datagram.port.bits().into());
+    let zero = rules::unknown_zero();
+    let forget = |number: u32| number | zero as u32;
     Datagram {
-        port: Port::from_bits(port as u32),
-        opens: rules::forget(datagram.opens.into()) & 1 != 0,
+        protocol: datagram.protocol | zero as u8,
+        port: Port::from_bits(forget(datagram.port.bits())),
+        icmp: Icmp::from_row(forget(datagram.icmp.row())),
+        facts: Facts::from_bits(forget(datagram.facts.bits())),
+        network: datagram.network | zero as usize,
+        transport: datagram.transport | zero as usize,
+        end: datagram.end | zero as usize,
         ..datagram
     }
 }
 
 /// A clock is read only when something depends on it.
 #[inline(always)]
-fn of(ctx: *mut xdp_md, datagram: Datagram) -> Reason {
-    match lists::lookup(datagram.source) & ACTION {
-        PASS => return Reason::Allowed,
+fn of(packet: Packet, datagram: &Datagram) -> Fate {
+    let listed = lists::lookup(datagram.source);
+    match listed & ACTION {
+        PASS => return Reason::Allowed.into(),
         DROP => return leased(Reason::Denied),
         _ => {}
     }
-    let source = source(datagram.source);
-    let key = KeyHash::of_source(rule!(secret), source);
-    if let Some(reason) = block(ctx, key, datagram.port) {
-        return reason;
+    if rule!(flags) & CHECKS != 0 && !matches!(datagram.odd, Reason::Passed) {
+        return leased(datagram.odd);
     }
-    let limits = limits(&datagram);
+    let address = whole(datagram.source);
+    let source = address.within(rule!(prefixes));
+    let key = KeyHash::of_source(rule!(secret), source);
+    if let Some(reason) = block(packet, key, datagram) {
+        return reason.into();
+    }
+    let limits = limits(datagram);
     if limits == 0 {
-        return Reason::Passed;
+        return spared(datagram).into();
     }
     let moment = maps::clock();
     if !moment.leased {
-        return Reason::LeaseExpired;
+        return Reason::LeaseExpired.into();
     }
-    let keys = Keys::of(source, key, datagram.port);
-    budget::charge_all(limits, keys, moment.now)
+    let class = if rules::on(CLASSES) {
+        listed >> CLASS_SHIFT
+    } else {
+        0
+    };
+    let length = if rules::on(COUNTS_BYTES) {
+        packet.length()
+    } else {
+        0
+    };
+    let subject = Subject::of(address, source, key, datagram.port, length, class);
+    budget::charge_all(limits, &subject, moment.now)
 }
 
 /// What a reason to drop comes to: nothing when the process has been gone for too long.
 #[inline(always)]
-pub(crate) fn leased(reason: Reason) -> Reason {
+pub(crate) fn leased(reason: Reason) -> Fate {
     if maps::coarse_clock().leased {
-        reason
+        reason.into()
     } else {
-        Reason::LeaseExpired
+        Reason::LeaseExpired.into()
     }
 }
 
 #[inline(always)]
-fn source(address: Address) -> Source {
-    let prefixes = rule!(prefixes);
+fn whole(address: Address) -> Source {
     match address {
-        Address::V4(bits) => Source::v4(bits, prefixes.v4),
-        Address::V6 { high, low } => Source::v6(high, low, prefixes.v6),
+        Address::V4(bits) => Source::v4(bits, 32),
+        Address::V6 { high, low } => Source::v6(high, low, 128),
     }
 }
 
@@ -91,11 +116,20 @@ fn limits(datagram: &Datagram) -> u64 {
         return 0;
     }
     let mut limits = rules::by_protocol(datagram.protocol);
-    if !datagram.opens {
-        limits &= !rule!(opening);
+    if rules::on(BY_AUTHENTICATION) && datagram.facts.has(Facts::AUTHENTICATED) {
+        limits |= rules::by_protocol(AUTHENTICATION);
+    }
+    if rules::on(BY_ICMP) {
+        limits &= rules::by_icmp(datagram.icmp);
+    }
+    if !datagram.facts.has(Facts::OPENS) {
+        limits &= !u64::from(rule!(opening));
+    }
+    if datagram.facts.has(Facts::ESSENTIAL) {
+        limits &= u64::from(rule!(typed));
     }
     if !datagram.port.is_some() {
-        limits & rule!(portless)
+        limits & u64::from(rule!(portless))
     } else if rules::on(BY_PORT) {
         limits & maps::port(datagram.port)
     } else {
@@ -103,9 +137,21 @@ fn limits(datagram: &Datagram) -> u64 {
     }
 }
 
+const AUTHENTICATION: u8 = 51;
+
+/// Why a packet passes that no limit takes.
+#[inline(always)]
+fn spared(datagram: &Datagram) -> Reason {
+    if rule!(count) != 0 && datagram.facts.has(Facts::ESSENTIAL) {
+        Reason::Essential
+    } else {
+        Reason::Passed
+    }
+}
+
 /// The reason to drop a packet of a blocked source, or to pass it although it is blocked.
 #[inline(always)]
-fn block(ctx: *mut xdp_md, key: KeyHash, port: Port) -> Option<Reason> {
+fn block(packet: Packet, key: KeyHash, datagram: &Datagram) -> Option<Reason> {
     let flow = FlowId::block(key, Scope::Listeners);
     let cells = maps::set(flow)?;
     // At time zero every block that left a cell is in force: the clock is read for those alone.
@@ -115,6 +161,7 @@ fn block(ctx: *mut xdp_md, key: KeyHash, port: Port) -> Option<Reason> {
     }
     let moment = maps::coarse_clock();
     let blocked = set::blocked(&cells, flow, moment.now);
+    let port = datagram.port;
     let (scope, reason) = if blocked.host {
         (Scope::Host, Reason::BlockedHost)
     } else if blocked.listeners && port.is_some() && maps::port(port) & LISTENER != 0 {
@@ -125,6 +172,6 @@ fn block(ctx: *mut xdp_md, key: KeyHash, port: Port) -> Option<Reason> {
     if !moment.leased {
         return Some(Reason::LeaseExpired);
     }
-    record::add(ctx, FlowId::block(key, scope));
+    record::add(FlowId::block(key, scope), packet.length_to(datagram.end));
     Some(reason)
 }

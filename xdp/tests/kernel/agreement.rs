@@ -7,7 +7,9 @@ use floodwall_limiter::{
     FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Prefixes, Quota, Scope, Secret, Source,
     table::Set,
 };
-use floodwall_xdp::{Cost, Opens, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules};
+use floodwall_xdp::{
+    Cost, Opens, Outcome, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
+};
 
 use super::{
     harness::{Bench, rules, skipped},
@@ -229,7 +231,7 @@ fn replay(bench: &Bench, seed: u64, mut verdicts: [u64; 3]) -> [u64; 3] {
         let expected = model.verdict(&entry.1);
         let run = program.test_run(&entry.1.packet().bytes(), 1).unwrap();
         assert_eq!(
-            run.dropped,
+            run.action == Outcome::Drop,
             expected.drops(),
             "seed {seed}, entry {}: {expected:?} in process",
             entry.0

@@ -99,7 +99,7 @@ fn a_limit_counts_the_packets_that_match_it_and_no_others() {
         (
             "even an unknown protocol",
             &all,
-            Packet::of(v4, 47, vec![]),
+            Packet::of(v4, 99, vec![]),
             10,
         ),
     ] {
@@ -212,6 +212,7 @@ fn limits_keep_state_and_counters_with_their_name_and_inherit_none() {
         name: name.to_owned(),
         admitted,
         dropped,
+        shadowed: 0,
     };
     let kept = limit("kept", PacketKey::Source, 15);
     assert_eq!(send(vec![kept.clone()]), [counted("kept", 10, 0)]);

@@ -7,7 +7,9 @@ use std::{
 };
 
 use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Source, table::Set};
-use floodwall_xdp::{Clock, Counters, Loaded, Mapped, Mode, PreFilter, Reason, Rules, Settings};
+use floodwall_xdp::{
+    Clock, Counters, Loaded, Mapped, Mode, Outcome, PreFilter, Reason, Rules, Run, Settings,
+};
 
 /// Says why a test cannot run, if so.
 pub(crate) fn skipped() -> bool {
@@ -47,13 +49,25 @@ impl Bench {
         self.filter.load_with_clock(rules, Clock::Injected).unwrap()
     }
 
-    /// Sends one packet and tells what decided over it.
+    /// Sends one packet and tells what decided over it. It comes in over the loopback interface.
     pub(crate) fn send(&self, program: &Loaded, packet: &[u8]) -> Reason {
+        self.decided(|| program.test_run(packet, 1).unwrap()).0
+    }
+
+    /// Sends one packet over an interface of this network namespace.
+    pub(crate) fn send_over(&self, program: &Loaded, packet: &[u8], ifindex: u32) -> Reason {
+        self.decided(|| program.test_run_over(packet, ifindex).unwrap())
+            .0
+    }
+
+    /// Runs one packet and tells what decided over it.
+    pub(crate) fn decided(&self, run: impl FnOnce() -> Run) -> (Reason, Run) {
         let before = self.filter.counters().unwrap();
-        let run = program.test_run(packet, 1).unwrap();
+        let run = run();
         let reason = one_more(&before, &self.filter.counters().unwrap());
-        assert_eq!(run.dropped, reason.drops(), "{reason:?}");
-        reason
+        let passes = run.action == Outcome::Pass;
+        assert_eq!(passes, !reason.drops(), "{reason:?}");
+        (reason, run)
     }
 
     pub(crate) fn source(&self, address: &str) -> KeyHash {
@@ -70,7 +84,7 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         // The folder is locked by this very process until the filter is dropped: its pins go one by one.
-        for name in ["FLOWS", "BLOCKS", "CONTROL", "COUNTERS"] {
+        for name in PINS {
             let _ = std::fs::remove_file(folder(&self.settings).join(name));
         }
         let _ = std::fs::remove_dir(folder(&self.settings));
@@ -78,9 +92,19 @@ impl Drop for Bench {
 }
 
 pub(crate) fn folder(settings: &Settings) -> PathBuf {
-    let folder = format!("{}-v{}", settings.instance, 1);
+    let folder = format!("{}-v{}", settings.instance, 2);
     settings.bpffs.join("floodwall").join(folder)
 }
+
+/// The maps that are pinned.
+const PINS: [&str; 6] = [
+    "FLOWS",
+    "BLOCKS",
+    "CONTROL",
+    "COUNTERS",
+    "INTERFACES",
+    "SAMPLES",
+];
 
 /// Settings with an instance of their own.
 pub(crate) fn settings(interfaces: &[&str], sources: u64) -> Settings {

@@ -4,12 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A TCP flag byte.
 pub(crate) const SYN: u8 = 0x02;
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 
 /// Builds a frame from the inside out.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) from: IpAddr,
+    /// Where it goes; one address of the source's IP version unless told otherwise.
+    pub(crate) to: IpAddr,
     pub(crate) payload: Vec<u8>,
     pub(crate) protocol: u8,
     /// VLAN tags, outermost first, as their ethertypes.
@@ -39,6 +43,14 @@ pub(crate) fn udp(from: &str, port: u16) -> Packet {
     Packet::of(from, 17, header)
 }
 
+/// An SCTP packet to a port, with one chunk of a type.
+pub(crate) fn sctp(from: &str, port: u16, chunk: u8) -> Packet {
+    let mut payload = vec![0; 16];
+    payload[2..4].copy_from_slice(&port.to_be_bytes());
+    payload[12] = chunk;
+    Packet::of(from, 132, payload)
+}
+
 /// An echo request of the source's IP version.
 pub(crate) fn ping(from: &str) -> Packet {
     let source: IpAddr = from.parse().unwrap();
@@ -55,8 +67,15 @@ pub(crate) fn icmp6(from: &str, kind: u8) -> Packet {
 
 impl Packet {
     pub(crate) fn of(from: &str, protocol: u8, payload: Vec<u8>) -> Self {
+        let from: IpAddr = from.parse().unwrap();
+        let to = if from.is_ipv4() {
+            "192.0.2.1"
+        } else {
+            "2001:db8::1"
+        };
         Self {
-            from: from.parse().unwrap(),
+            from,
+            to: to.parse().unwrap(),
             payload,
             protocol,
             tags: Vec::new(),
@@ -64,6 +83,11 @@ impl Packet {
             fragment: 0,
             hop_limit: 64,
         }
+    }
+
+    pub(crate) fn to(mut self, address: &str) -> Self {
+        self.to = address.parse().unwrap();
+        self
     }
 
     pub(crate) fn tagged(mut self, tags: &[u16]) -> Self {
@@ -98,15 +122,16 @@ impl Packet {
             frame.extend(tag.to_be_bytes());
             frame.extend([0, 7]);
         }
-        match self.from {
-            IpAddr::V4(from) => self.ipv4(&mut frame, from),
-            IpAddr::V6(from) => self.ipv6(&mut frame, from),
+        match (self.from, self.to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => self.ipv4(&mut frame, from, to),
+            (IpAddr::V6(from), IpAddr::V6(to)) => self.ipv6(&mut frame, from, to),
+            (from, to) => panic!("from {from} to {to}"),
         }
         frame.extend(&self.payload);
         frame
     }
 
-    fn ipv4(&self, frame: &mut Vec<u8>, from: Ipv4Addr) {
+    fn ipv4(&self, frame: &mut Vec<u8>, from: Ipv4Addr, to: Ipv4Addr) {
         let words = 5 + self.options / 4;
         let total = words * 4 + self.payload.len();
         frame.extend(0x0800_u16.to_be_bytes());
@@ -116,18 +141,18 @@ impl Packet {
         frame.extend(self.fragment.to_be_bytes());
         frame.extend([self.hop_limit, self.protocol, 0, 0]);
         frame.extend(from.octets());
-        frame.extend([192, 0, 2, 1]);
+        frame.extend(to.octets());
         frame.extend(std::iter::repeat_n(1, self.options));
     }
 
-    fn ipv6(&self, frame: &mut Vec<u8>, from: Ipv6Addr) {
+    fn ipv6(&self, frame: &mut Vec<u8>, from: Ipv6Addr, to: Ipv6Addr) {
         frame.extend(0x86dd_u16.to_be_bytes());
         frame.extend([0x60, 0, 0, 0]);
         let len = u16::try_from(self.payload.len()).unwrap();
         frame.extend(len.to_be_bytes());
         frame.extend([self.protocol, self.hop_limit]);
         frame.extend(from.octets());
-        frame.extend("2001:db8::1".parse::<Ipv6Addr>().unwrap().octets());
+        frame.extend(to.octets());
     }
 }
 

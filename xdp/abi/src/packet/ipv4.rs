@@ -1,32 +1,134 @@
-//! IPv4, RFC 791: options are skipped, later fragments have no ports.
+//! IPv4, RFC 791: options are skipped, later fragments have no transport header.
 
-use super::{Address, Datagram, Frame, Malformed, transport};
-use crate::bytes::{Bytes, Window};
+use super::{
+    Address, Checks, Datagram, Facts, Frame, Malformed, first, odd,
+    transport::{self, Place, TCP, Transport, ports},
+};
+use crate::{
+    Reason,
+    bytes::{Bytes, Window},
+    rules::{CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS, CHECK_MARTIANS},
+};
 
 /// The header without options.
 const HEADER: usize = 20;
+pub(super) const ICMP: u8 = 1;
+const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
-const ICMP: u8 = 1;
+/// The longest datagram, reassembled.
+const LONGEST: usize = 65_535;
+
+const DHCP_ANSWER: u32 = ports(67, 68);
+const DHCP_QUESTION: u32 = ports(68, 67);
+/// Destination unreachable: fragmentation needed (RFC 1191).
+const FRAGMENTATION_NEEDED: u16 = 3 << 8 | 4;
 
 #[inline(always)]
-pub(super) fn parse<B: Bytes + ?Sized>(bytes: &B, at: usize) -> Result<Frame, Malformed> {
+pub(super) fn parse<B: Bytes + ?Sized>(
+    bytes: &B,
+    at: usize,
+    checks: impl Checks,
+) -> Result<Frame, Malformed> {
     let header = bytes.window::<HEADER>(at).ok_or(Malformed)?;
-    let first = header.u8(0);
-    let length = usize::from(first & 0x0f) * 4;
-    if first >> 4 != 4 || length < HEADER || usize::from(header.u16(2)) < length {
+    let first_byte = header.u8(0);
+    let length = usize::from(first_byte & 0x0f) * 4;
+    if first_byte >> 4 != 4 || length < HEADER {
         return Err(Malformed);
     }
-    let number = header.u8(9);
-    let transport = if header.u16(6) & FRAGMENT_OFFSET == 0 {
-        transport::parse(bytes, at + length, number, ICMP)?
-    } else {
-        bytes.window::<0>(at + length).ok_or(Malformed)?;
-        transport::of_later_fragment(number, ICMP)
+    let total = usize::from(header.u16(2));
+    let fragment = Fragment(header.u16(6));
+    let place = Place {
+        at: at + length,
+        end: at + total,
+        fragmented: fragment.is_any(),
     };
+    let transport = transport(bytes, place, fragment, header.u8(9), checks)?;
+    let source = header.u32(12);
+    let destination = header.u32(16);
+    let dhcp = transport.udp_ports == DHCP_QUESTION;
+    let bad = first(
+        odd(checks, CHECK_MARTIANS, Reason::Martian, || {
+            is_martian(bytes, source, destination, dhcp)
+        }),
+        || {
+            odd(checks, CHECK_LAND, Reason::Land, || {
+                source == destination && !bytes.is_looped()
+            })
+        },
+    );
+    let bad = first(bad, || {
+        odd(checks, CHECK_FRAGMENTS, Reason::Fragment, || {
+            fragment.is_any()
+        })
+    });
+    let bad = first(bad, || {
+        odd(checks, CHECK_LENGTHS, Reason::BadLength, || {
+            total < length || !bytes.reaches(place.end) || fragment.is_bad(total, length)
+        })
+    });
+    let essential = transport.udp_ports == DHCP_ANSWER || transport.message == FRAGMENTATION_NEEDED;
     Ok(Frame::Ip(Datagram {
-        source: Address::V4(header.u32(12)),
+        source: Address::V4(source),
         protocol: transport.protocol,
         port: transport.port,
-        opens: transport.opens,
+        icmp: transport.icmp,
+        facts: transport.facts.with(Facts::ESSENTIAL.when(essential)),
+        odd: first(bad, || transport.odd),
+        network: at,
+        transport: place.at,
+        end: place.end,
     }))
+}
+
+#[inline(always)]
+fn transport<B: Bytes + ?Sized>(
+    bytes: &B,
+    place: Place,
+    fragment: Fragment,
+    number: u8,
+    checks: impl Checks,
+) -> Result<Transport, Malformed> {
+    if fragment.offset() == 0 {
+        return transport::parse(bytes, place, number, ICMP, checks);
+    }
+    // It would overwrite the flags that the first fragment showed (RFC 3128).
+    if fragment.offset() == 1 && number == TCP {
+        return Err(Malformed);
+    }
+    bytes.window::<0>(place.at).ok_or(Malformed)?;
+    Ok(transport::of_later_fragment(number, ICMP))
+}
+
+/// The field of fragmentation flags and offset.
+#[derive(Clone, Copy)]
+struct Fragment(u16);
+
+impl Fragment {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        self.0 & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0
+    }
+
+    /// In units of eight bytes.
+    #[inline(always)]
+    fn offset(self) -> u16 {
+        self.0 & FRAGMENT_OFFSET
+    }
+
+    /// Whether it ends where no fragment may, or beyond the longest datagram.
+    #[inline(always)]
+    fn is_bad(self, total: usize, header: usize) -> bool {
+        let uneven = self.0 & MORE_FRAGMENTS != 0 && (total - header) & 7 != 0;
+        uneven || usize::from(self.offset()) * 8 + total > LONGEST
+    }
+}
+
+/// Whether no packet from a network may have these addresses (RFC 1122, 3.2.1.3).
+#[inline(always)]
+fn is_martian<B: Bytes + ?Sized>(bytes: &B, source: u32, destination: u32, dhcp: bool) -> bool {
+    let unspecified = source >> 24 == 0 && !(source == 0 && dhcp);
+    let loopback = source >> 24 == 127 || destination >> 24 == 127;
+    let multicast = source >> 28 == 14;
+    let broadcast = source == u32::MAX;
+    unspecified || multicast || broadcast || loopback && !bytes.is_looped()
 }

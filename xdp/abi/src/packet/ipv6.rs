@@ -1,11 +1,21 @@
 //! IPv6, RFC 8200: a bounded walk along the extension headers.
 
-use super::{Address, Datagram, Frame, Malformed, Transport, transport};
-use crate::bytes::{Bytes, Window};
+use super::{
+    Address, Checks, Datagram, Facts, Frame, Malformed, first, odd,
+    transport::{self, Place, TCP, Transport, ports},
+};
+use crate::{
+    Reason,
+    bytes::{Bytes, Window},
+    rules::{CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS, CHECK_MARTIANS},
+};
 
 /// How many extension headers are followed: RFC 8200, 4.1 knows six. A packet with more is malformed;
 /// nobody sends that many but to get past a filter.
 pub(super) const CHAIN: usize = 6;
+
+/// Where a jumbogram ends (RFC 2675), whose length is in an option that is not read.
+pub(super) const UNKNOWN_END: usize = usize::MAX >> 1;
 
 const HEADER: usize = 40;
 const HOP_BY_HOP: u8 = 0;
@@ -14,27 +24,80 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const ICMPV6: u8 = 58;
 const DESTINATION: u8 = 60;
+/// The longest payload, reassembled.
+const LONGEST: usize = 65_535;
+const MORE_FRAGMENTS: u16 = 1;
+/// In bytes.
+const FRAGMENT_OFFSET: u16 = !7;
+
+const DHCP_ANSWER: u32 = ports(547, 546);
+const PACKET_TOO_BIG: u8 = 2;
 
 #[inline(always)]
-pub(super) fn parse<B: Bytes + ?Sized>(bytes: &B, at: usize) -> Result<Frame, Malformed> {
+pub(super) fn parse<B: Bytes + ?Sized>(
+    bytes: &B,
+    at: usize,
+    checks: impl Checks,
+) -> Result<Frame, Malformed> {
     let header = bytes.window::<HEADER>(at).ok_or(Malformed)?;
     if header.u8(0) >> 4 != 6 {
         return Err(Malformed);
     }
     let next = header.u8(6);
+    let hops = header.u8(7);
     // Neighbour discovery is never forwarded: a hop limit of 255 says that it comes from this link (RFC 4861, 6.1).
-    if next == ICMPV6 && header.u8(7) == 255 && is_discovery(bytes, at + HEADER) {
+    if next == ICMPV6 && hops == 255 && is_discovery(bytes, at + HEADER) {
         return Ok(Frame::NeighbourDiscovery);
     }
-    let transport = walk(bytes, at + HEADER, next)?;
+    let length = usize::from(header.u16(4));
+    let jumbo = length == 0 && next == HOP_BY_HOP;
+    let end = if jumbo {
+        UNKNOWN_END
+    } else {
+        at + HEADER + length
+    };
+    let (source, destination) = (
+        [header.u64(8), header.u64(16)],
+        [header.u64(24), header.u64(32)],
+    );
+    let walked = walk(bytes, at + HEADER, end, next, checks)?;
+    let transport = walked.transport;
+    let bad = first(
+        odd(checks, CHECK_MARTIANS, Reason::Martian, || {
+            is_martian(bytes, source, destination, transport.protocol)
+        }),
+        || {
+            odd(checks, CHECK_LAND, Reason::Land, || {
+                source == destination && !bytes.is_looped()
+            })
+        },
+    );
+    let bad = first(bad, || {
+        odd(checks, CHECK_FRAGMENTS, Reason::Fragment, || {
+            walked.fragment != 0
+        })
+    });
+    let bad = first(bad, || {
+        odd(checks, CHECK_LENGTHS, Reason::BadLength, || {
+            !jumbo && (!bytes.reaches(end) || walked.ends_badly(end))
+        })
+    });
+    let facts = transport
+        .facts
+        .with(Facts::ESSENTIAL.when(is_essential(transport, source, hops)));
     Ok(Frame::Ip(Datagram {
         source: Address::V6 {
-            high: header.u64(8),
-            low: header.u64(16),
+            high: source[0],
+            low: source[1],
         },
         protocol: transport.protocol,
         port: transport.port,
-        opens: transport.opens,
+        icmp: transport.icmp,
+        facts: facts.with(Facts::AUTHENTICATED.when(walked.kinds & AUTHENTICATED != 0)),
+        odd: first(bad, || transport.odd),
+        network: at,
+        transport: walked.at,
+        end,
     }))
 }
 
@@ -46,18 +109,114 @@ fn is_discovery<B: Bytes + ?Sized>(bytes: &B, at: usize) -> bool {
         .is_some_and(|icmp| matches!(icmp.u8(0), 133..=137))
 }
 
+/// Whether no packet from a network may have these addresses (RFC 4291, 2.5).
+///
+/// A host that has no address yet sends ICMP from none: duplicate address detection, and its group reports.
 #[inline(always)]
-fn walk<B: Bytes + ?Sized>(bytes: &B, mut at: usize, mut next: u8) -> Result<Transport, Malformed> {
+fn is_martian<B: Bytes + ?Sized>(
+    bytes: &B,
+    source: [u64; 2],
+    destination: [u64; 2],
+    protocol: u8,
+) -> bool {
+    if source[0] >> 56 == 0xff {
+        return true;
+    }
+    let unspecified = source == [0, 0] && protocol != ICMPV6;
+    let mapped = source[0] == 0 && source[1] >> 32 == 0xffff;
+    let loopback = source == [0, 1] || destination == [0, 1];
+    unspecified || mapped || loopback && !bytes.is_looped()
+}
+
+/// Packet too big from anywhere; from the link itself an answer of DHCP, and the messages of multicast
+/// listener discovery (RFC 2710 and 3810: a hop limit of one, and a link-local source or none).
+#[inline(always)]
+fn is_essential(transport: Transport, source: [u64; 2], hops: u8) -> bool {
+    if transport.protocol == ICMPV6 {
+        let kind = (transport.message >> 8) as u8;
+        let report = matches!(kind, 130..=132 | 143);
+        let linked = is_link_local(source) || source == [0, 0];
+        return kind == PACKET_TOO_BIG || report && hops == 1 && linked;
+    }
+    transport.udp_ports == DHCP_ANSWER && is_link_local(source)
+}
+
+#[inline(always)]
+fn is_link_local(address: [u64; 2]) -> bool {
+    address[0] >> 54 == 0xfe80 >> 6
+}
+
+/// What is at the end of the chain.
+struct Walked {
+    transport: Transport,
+    at: usize,
+    /// The kinds of header on the way, by bit.
+    kinds: u8,
+    /// The fragment header's offset and flag; zero for a packet that is whole.
+    fragment: u16,
+    /// Where the fragment's part of the packet begins.
+    part: usize,
+}
+
+impl Walked {
+    /// Whether it is a fragment that ends where none may, or beyond the longest packet.
+    #[inline(always)]
+    fn ends_badly(&self, end: usize) -> bool {
+        if self.fragment == 0 {
+            return false;
+        }
+        let length = end.wrapping_sub(self.part);
+        let uneven = self.fragment & MORE_FRAGMENTS != 0 && length & 7 != 0;
+        uneven || usize::from(self.fragment & FRAGMENT_OFFSET) + length > LONGEST
+    }
+}
+
+#[inline(always)]
+fn walk<B: Bytes + ?Sized>(
+    bytes: &B,
+    mut at: usize,
+    end: usize,
+    mut next: u8,
+    checks: impl Checks,
+) -> Result<Walked, Malformed> {
+    let (mut kinds, mut fragment, mut part) = (0, 0, 0);
     for _ in 0..=CHAIN {
         let step = step(next);
         if step.kind == TRANSPORT {
-            return transport::parse(bytes, at, next, ICMPV6);
+            let place = Place {
+                at,
+                end,
+                fragmented: fragment != 0,
+            };
+            return Ok(Walked {
+                transport: transport::parse(bytes, place, next, ICMPV6, checks)?,
+                at,
+                kinds,
+                fragment,
+                part,
+            });
         }
         let header = bytes.window::<8>(at).ok_or(Malformed)?;
         next = header.u8(0);
         at += step.length(header.u8(1));
-        if step.kind == FRAGMENTED && header.u16(2) & !7 != 0 {
-            return Ok(transport::of_later_fragment(next, ICMPV6));
+        kinds |= step.kind;
+        if step.kind == FRAGMENTED {
+            // The two reserved bits are nothing.
+            fragment = header.u16(2) & (FRAGMENT_OFFSET | MORE_FRAGMENTS);
+            part = at;
+            if fragment & FRAGMENT_OFFSET != 0 {
+                // It would overwrite the flags that the first fragment showed (RFC 3128).
+                if fragment & FRAGMENT_OFFSET == 8 && next == TCP {
+                    return Err(Malformed);
+                }
+                return Ok(Walked {
+                    transport: transport::of_later_fragment(next, ICMPV6),
+                    at,
+                    kinds,
+                    fragment,
+                    part,
+                });
+            }
         }
     }
     Err(Malformed)
@@ -79,6 +238,7 @@ struct Step {
 const TRANSPORT: u8 = 0;
 const EXTENSION: u8 = 1;
 const FRAGMENTED: u8 = 2;
+const AUTHENTICATED: u8 = 4;
 
 impl Step {
     const fn new(unit: u8, add: u8, keep: u8, kind: u8) -> Self {
@@ -110,6 +270,6 @@ static STEPS: [Step; 256] = {
     // Always eight bytes: its second byte is reserved.
     steps[FRAGMENT as usize] = Step::new(8, 1, 0, FRAGMENTED);
     // RFC 4302: in units of four bytes, less two.
-    steps[AUTHENTICATION as usize] = Step::new(4, 2, 0xff, EXTENSION);
+    steps[AUTHENTICATION as usize] = Step::new(4, 2, 0xff, AUTHENTICATED);
     steps
 };
