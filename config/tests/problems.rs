@@ -51,17 +51,17 @@ fn keys() {
         (
             BySchema,
             "limts: {}",
-            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "backends: {}",
-            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "<<: {}",
-            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, prefilter, admin, log, state, server",
+            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
