@@ -4,6 +4,7 @@
 //! None of them is compiled into the XDP program.
 
 pub mod concurrency;
+pub mod hot_keys;
 pub mod in_flight;
 pub mod line;
 pub mod overload;

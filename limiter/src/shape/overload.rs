@@ -10,7 +10,8 @@ use crate::Nanos;
 mod ring;
 mod window;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod plant;
 
 pub use window::{Capacity, Window};

@@ -91,7 +91,8 @@ fn micros(span: Nanos) -> u64 {
     span.0.div_ceil(1_000)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,0 +1,179 @@
+//! One thread's counters.
+
+use std::collections::HashMap;
+
+use crate::Nanos;
+
+/// Counters of a sketch. A key with more than this part of a thread's requests is surely among them.
+pub const COUNTERS: usize = 32;
+
+/// All counts are halved this often, so that the hottest are those of the last minutes and not of last week.
+const HALF_LIFE: Nanos = Nanos::from_secs(60);
+
+/// Bytes of a key's name; a longer one is cut.
+const NAME_BYTES: usize = 128;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Admitted,
+    Refused,
+}
+
+/// A key and how often it came. Counts are halved every minute, so that they weigh the last minutes most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HotKey {
+    /// The key in words, cut after 128 bytes.
+    pub name: String,
+    /// How many requests, or fewer: by up to `error`.
+    pub requests: u64,
+    /// How many of them belong to other keys at the most.
+    pub error: u64,
+    /// How many of them were refused since the key is watched.
+    pub refused: u64,
+}
+
+/// A space-saving sketch.
+#[derive(Clone, Debug)]
+pub struct Sketch {
+    /// Apart from the rest, because it is all that most requests look at. Zero is nobody.
+    fingerprints: [u64; COUNTERS],
+    counters: [Counter; COUNTERS],
+    names: [String; COUNTERS],
+    /// When the counts are halved next.
+    halves_at: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    requests: u64,
+    error: u64,
+    refused: u64,
+}
+
+impl Sketch {
+    pub fn new(now: Nanos) -> Self {
+        Self {
+            fingerprints: [0; COUNTERS],
+            counters: [Counter::default(); COUNTERS],
+            names: [const { String::new() }; COUNTERS],
+            halves_at: now.plus(HALF_LIFE),
+        }
+    }
+
+    /// Counts one request, as [`super::HotKeys::count`] says.
+    pub fn count(
+        &mut self,
+        fingerprint: u64,
+        outcome: Outcome,
+        now: Nanos,
+        name: impl FnOnce(&mut String),
+    ) {
+        if now >= self.halves_at {
+            self.halve(now);
+        }
+        // Zero stands for nobody; who hashes to it is one.
+        let fingerprint = fingerprint.max(1);
+        let at = match self.place_of(fingerprint) {
+            Some(at) => at,
+            None => self.take_over(fingerprint, name),
+        };
+        let counter = &mut self.counters[at];
+        counter.requests += 1;
+        counter.refused += u64::from(outcome == Outcome::Refused);
+    }
+
+    /// All of them are compared, without a branch for each: the compiler makes vector instructions of that.
+    fn place_of(&self, fingerprint: u64) -> Option<usize> {
+        let matches = self.fingerprints.iter().enumerate();
+        let bits = matches.fold(0_u32, |bits, (at, found)| {
+            bits | u32::from(*found == fingerprint) << at
+        });
+        (bits != 0).then(|| bits.trailing_zeros() as usize)
+    }
+
+    fn take_over(&mut self, fingerprint: u64, name: impl FnOnce(&mut String)) -> usize {
+        let lowest = self
+            .counters
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, counter)| counter.requests);
+        let (at, counter) = lowest.map_or((0, Counter::default()), |(at, counter)| (at, *counter));
+        self.fingerprints[at] = fingerprint;
+        self.counters[at] = Counter {
+            requests: counter.requests,
+            error: counter.requests,
+            refused: 0,
+        };
+        let kept = &mut self.names[at];
+        kept.clear();
+        name(kept);
+        kept.truncate(kept.floor_char_boundary(NAME_BYTES));
+        kept.shrink_to(2 * NAME_BYTES);
+        at
+    }
+
+    /// Counts round up and what belongs to others too, so that neither bound is broken by it.
+    fn halve(&mut self, now: Nanos) {
+        let late = now.minus(self.halves_at).0 / HALF_LIFE.0;
+        let halvings = u32::try_from(late).unwrap_or(63).min(62) + 1;
+        let half = |count: u64| count.div_ceil(1 << halvings);
+        for counter in &mut self.counters {
+            *counter = Counter {
+                requests: half(counter.requests),
+                error: half(counter.error),
+                refused: half(counter.refused),
+            };
+        }
+        self.halves_at = now.plus(HALF_LIFE);
+    }
+
+    /// The most that a key without a counter can have.
+    fn floor(&self) -> u64 {
+        self.counters
+            .iter()
+            .map(|counter| counter.requests)
+            .min()
+            .unwrap_or(0)
+    }
+}
+
+/// Joins sketches into one list. A key that one of them does not count may have come there as often as that one's
+/// lowest counter says: both its count and its error grow by so much.
+pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<HotKey> {
+    for sketch in sketches.iter_mut().filter(|sketch| now >= sketch.halves_at) {
+        sketch.halve(now);
+    }
+    let floors: u64 = sketches.iter().map(Sketch::floor).sum();
+    let mut keys: HashMap<u64, HotKey> = HashMap::new();
+    for sketch in &mut sketches {
+        let floor = sketch.floor();
+        let names = sketch.names.iter_mut().map(std::mem::take);
+        let counters = sketch.counters.iter().zip(names);
+        for (fingerprint, (counter, name)) in sketch.fingerprints.iter().zip(counters) {
+            if *fingerprint == 0 {
+                continue;
+            }
+            let key = keys.entry(*fingerprint).or_insert_with(|| HotKey {
+                name,
+                requests: floors,
+                error: floors,
+                refused: 0,
+            });
+            key.requests += counter.requests - floor;
+            key.error = key.error + counter.error - floor;
+            key.refused += counter.refused;
+        }
+    }
+    let mut keys: Vec<HotKey> = keys.into_values().collect();
+    keys.sort_by(|a, b| {
+        let sure = |key: &HotKey| key.requests - key.error;
+        (sure(b), b.requests, &a.name).cmp(&(sure(a), a.requests, &b.name))
+    });
+    keys.truncate(most);
+    keys
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests;
