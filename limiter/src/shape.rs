@@ -3,9 +3,12 @@
 //!
 //! None of them is compiled into the XDP program.
 
+pub mod breaker;
 pub mod concurrency;
 pub mod hot_keys;
 pub mod in_flight;
 pub mod line;
 pub mod overload;
+pub mod retry_budget;
 pub mod warm_up;
+pub mod window;
