@@ -64,6 +64,8 @@ pub enum Verdict {
     Unrouted,
     /// The upstream did not answer.
     Failed,
+    /// The upstream was not asked: its breaker is open, or it has as many requests as it may.
+    Unavailable,
 }
 
 /// The way into the log. Lines that the writer cannot keep up with are dropped and counted.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use floodwall_config::Action;
+use floodwall_limiter::Nanos;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::{
     key::Subject,
     protection,
     request::RequestView,
+    upstream::{Unavailable, Upstream},
 };
 
 /// A request that somebody imagines.
@@ -59,6 +61,13 @@ pub enum Outcome {
     Respond { status: u16 },
     /// One of the upstream's servers.
     Upstream { name: String, servers: Vec<String> },
+    /// The proxy, because the upstream takes nothing at the moment.
+    Unavailable {
+        upstream: String,
+        why: String,
+        status: u16,
+        retry_after_seconds: u64,
+    },
     /// Nobody: the packets of a blocked source are dropped, or its connections closed.
     Nothing,
 }
@@ -138,7 +147,7 @@ fn follow(
             status: preview.status,
         }
     } else {
-        outcome(generation, route.map(AsRef::as_ref), &limits)
+        outcome(generation, route.map(AsRef::as_ref), &limits, host.now())
     };
     Explanation {
         generation: generation.number,
@@ -160,6 +169,7 @@ fn outcome(
     generation: &Generation,
     route: Option<&floodwall_config::Route>,
     limits: &[Preview],
+    now: Nanos,
 ) -> Outcome {
     let Some(route) = route else {
         return Outcome::Respond { status: 404 };
@@ -176,17 +186,37 @@ fn outcome(
         Action::Respond(response) => Outcome::Respond {
             status: response.status,
         },
-        Action::Upstream(index) => {
-            let upstream = generation.upstream(*index);
-            Outcome::Upstream {
-                name: upstream.name.clone(),
-                servers: upstream
-                    .servers
-                    .iter()
-                    .map(|server| server.address.to_string())
-                    .collect(),
-            }
-        }
+        Action::Upstream(index) => onward(generation, generation.upstream(*index), now),
+    }
+}
+
+/// The upstream, its fallback, or what either says when it takes nothing.
+fn onward(generation: &Generation, upstream: &Upstream, now: Nanos) -> Outcome {
+    let mut entered = (upstream, upstream.would_enter(now));
+    if let Err(Unavailable::Open { .. }) = entered.1
+        && let Some(index) = upstream
+            .fallback()
+            .and_then(|name| generation.upstream_named(name))
+    {
+        let other = generation.upstream(index);
+        entered = (other, other.would_enter(now));
+    }
+    let (upstream, would) = entered;
+    match would {
+        Ok(()) => Outcome::Upstream {
+            name: upstream.name.clone(),
+            servers: upstream
+                .servers
+                .iter()
+                .map(|server| server.address.to_string())
+                .collect(),
+        },
+        Err(unavailable) => Outcome::Unavailable {
+            upstream: upstream.name.clone(),
+            why: unavailable.reason().to_owned(),
+            status: unavailable.status(upstream),
+            retry_after_seconds: unavailable.retry_after_seconds(),
+        },
     }
 }
 

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use floodwall_config::{Config, LimitIndex, UpstreamIndex};
-use floodwall_limiter::{Prefixes, Secret};
+use floodwall_limiter::{Prefixes, Secret, clock::Clock};
 
 use crate::{
-    limit::Limit, networks::Networks, protection::Protection, route::Router, stats::Stats,
-    upstream::Upstream,
+    clock::Monotonic, limit::Limit, networks::Networks, protection::Protection, route::Router,
+    stats::Stats, upstream::Upstream,
 };
 
 /// What the proxy does while this generation is the current one. Requests keep the one they began with.
@@ -45,6 +45,7 @@ impl Generation {
         secret: Secret,
         stats: &Stats,
     ) -> Arc<Self> {
+        let now = Monotonic.now();
         let limits = config
             .limits
             .iter()
@@ -53,7 +54,7 @@ impl Generation {
         let upstreams = config
             .upstreams
             .iter()
-            .map(|upstream| Upstream::compile(upstream, stats.upstream(&upstream.name)))
+            .map(|upstream| Upstream::compile(upstream, stats.upstream(&upstream.name), now))
             .collect();
         let protection = config
             .protection
@@ -101,6 +102,20 @@ impl Generation {
 
     pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {
         &self.upstreams[index.0]
+    }
+
+    /// The upstream of this name.
+    pub fn upstream_named(&self, name: &str) -> Option<UpstreamIndex> {
+        let at = self
+            .upstreams
+            .iter()
+            .position(|upstream| upstream.name == name);
+        at.map(UpstreamIndex)
+    }
+
+    /// Makes what this generation knows of its upstreams what the next one begins with.
+    pub fn take_over(&self) {
+        self.upstreams.iter().for_each(Upstream::take_over);
     }
 
     /// All upstreams, in the order of the file.

@@ -57,6 +57,7 @@ impl Host {
         access_log: AccessLog,
         first: Arc<Generation>,
     ) -> Self {
+        first.take_over();
         #[expect(
             clippy::cast_possible_truncation,
             reason = "any 32 bits of the hash will do"
@@ -92,6 +93,7 @@ impl Host {
 
     /// Makes `next` the generation of every request from now on.
     pub fn switch(&self, next: Arc<Generation>) {
+        next.take_over();
         self.generation.store(next);
     }
 

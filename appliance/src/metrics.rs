@@ -254,13 +254,76 @@ fn upstreams(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     )?;
     page.counter(
         "upstream_retries",
-        "Requests that went to another server",
+        "Requests that were tried again",
         by_name(|upstream| upstream.retries),
     )?;
+    page.counter(
+        "upstream_retries_over_budget",
+        "Retries that the budget did not allow",
+        by_name(|upstream| upstream.retries_over_budget),
+    )?;
+    let refused = status.upstreams.iter().flat_map(|upstream| {
+        [
+            ("full", upstream.refused_full),
+            ("open", upstream.refused_open),
+        ]
+        .map(|(why, count)| {
+            (
+                [("upstream", upstream.name.as_str()), ("reason", why)],
+                count,
+            )
+        })
+    });
+    page.counter(
+        "upstream_refused",
+        "Requests that an upstream did not take: its breaker was `open`, or it was `full`",
+        refused,
+    )?;
+    let in_flight = status
+        .upstreams
+        .iter()
+        .filter_map(|upstream| Some(([("upstream", upstream.name.as_str())], upstream.in_flight?)));
+    page.gauge(
+        "upstream_in_flight",
+        "Requests that an upstream with `max_in_flight` has",
+        in_flight,
+    )?;
+    breakers(status, page)?;
     page.counter(
         "upstream_errors",
         "Requests that an upstream failed to answer",
         by_name(|upstream| upstream.errors),
+    )
+}
+
+fn breakers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    page.counter(
+        "upstream_breaker_opened",
+        "Times that a breaker opened",
+        status.upstreams.iter().map(|upstream| {
+            (
+                [("upstream", upstream.name.as_str())],
+                upstream.breaker_opened,
+            )
+        }),
+    )?;
+    let positions = status.upstreams.iter().flat_map(|upstream| {
+        let whole = upstream.breaker.as_ref().map(|breaker| ("", breaker));
+        let servers = upstream
+            .servers
+            .iter()
+            .filter_map(|server| Some((server.address.as_str(), server.breaker.as_ref()?)));
+        whole.into_iter().chain(servers).map(|(server, breaker)| {
+            (
+                [("upstream", upstream.name.as_str()), ("server", server)],
+                breaker.state as u64,
+            )
+        })
+    });
+    page.gauge(
+        "upstream_breaker_state",
+        "0 closed, 1 half-open, 2 open; without a server for the breaker of all",
+        positions,
     )
 }
 

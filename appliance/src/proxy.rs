@@ -23,6 +23,7 @@ use crate::{
 
 mod exchange;
 mod forward;
+mod onward;
 mod report;
 mod session;
 
@@ -173,8 +174,8 @@ impl ProxyHttp for Proxy {
             }
             admission::Verdict::Admitted(standing) => ctx.standing = standing,
         }
-        if let Some(span) = route.timeout {
-            connection.finish_within(span.into());
+        if let Some(span) = onward::bound(&generation, route) {
+            connection.finish_within(span);
         }
         match &route.action {
             Action::Respond(response) => {
@@ -182,7 +183,7 @@ impl ProxyHttp for Proxy {
                 report::decorate(&mut answer.header, ctx)?;
                 Self::respond(session, answer).await
             }
-            Action::Upstream(_) => Ok(false),
+            Action::Upstream(index) => onward::enter(&self.host, session, ctx, *index).await,
         }
     }
 
@@ -210,35 +211,29 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         ctx: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
-        let upstream = ctx.upstream()?;
-        let address = upstream.next(&ctx.tried);
-        upstream.stats.requests.one();
-        let time_left = ctx
-            .connection
-            .as_ref()
-            .and_then(|connection| connection.time_left());
-        let peer = forward::peer(address, upstream, time_left);
-        ctx.tried.push(address);
-        ctx.asked = self.host.now();
-        Ok(peer)
+        onward::peer(&self.host, ctx)
     }
 
     fn fail_to_connect(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        if let Ok(upstream) = ctx.upstream() {
-            upstream.stats.connect_failures.one();
-            let again = ctx.tried.len() <= upstream.attempts as usize;
-            if again {
-                upstream.stats.retries.one();
-            }
-            // Nothing was sent yet, so any method may be tried again.
-            error.set_retry(again);
-        }
+        onward::unreachable(&self.host, session, ctx, &mut error);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        onward::broken(&self.host, session, ctx, &mut error, client_reused);
         error
     }
 
@@ -251,13 +246,21 @@ impl ProxyHttp for Proxy {
         forward::rewrite(session.req_header(), request, ctx)
     }
 
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        onward::answered(&self.host, session, ctx, response.status)
+    }
+
     async fn response_filter(
         &self,
         _session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        ctx.answered = self.host.now();
         report::decorate(response, ctx)
     }
 

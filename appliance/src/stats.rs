@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::server::census::Census;
+use crate::{server::census::Census, upstream};
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Stats {
     pub requests: Requests,
     pub reloads: Reloads,
     limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
-    upstreams: Mutex<BTreeMap<String, Arc<UpstreamStats>>>,
+    upstreams: Mutex<BTreeMap<String, Arc<upstream::State>>>,
     doors: Mutex<Vec<(String, Arc<Census>)>>,
 }
 
@@ -112,23 +112,14 @@ pub struct LimitStats {
     pub blocks: Count,
 }
 
-/// What one upstream did.
-#[derive(Debug, Default)]
-pub struct UpstreamStats {
-    pub requests: Count,
-    pub connect_failures: Count,
-    pub retries: Count,
-    pub errors: Count,
-}
-
 impl Stats {
     /// The counters of the limit of this name, new or as they stand.
     pub fn limit(&self, name: &str) -> Arc<LimitStats> {
         Arc::clone(lock(&self.limits).entry(name.to_owned()).or_default())
     }
 
-    /// The counters of the upstream of this name, new or as they stand.
-    pub fn upstream(&self, name: &str) -> Arc<UpstreamStats> {
+    /// The state of the upstream of this name, new or as it stands.
+    pub fn upstream(&self, name: &str) -> Arc<upstream::State> {
         Arc::clone(lock(&self.upstreams).entry(name.to_owned()).or_default())
     }
 

@@ -5,11 +5,22 @@
 use std::path::PathBuf;
 
 use floodwall_config::ListenAddress;
+use floodwall_limiter::{
+    Nanos,
+    shape::breaker::{Breaker, Position},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access_log::timestamp, blocks, generation::Generation, host::Host, limit::Limit,
-    prefilter::KernelStatus, protection::status::ProtectionStatus, reload::LastReload,
+    access_log::timestamp,
+    blocks,
+    generation::Generation,
+    host::Host,
+    limit::Limit,
+    prefilter::KernelStatus,
+    protection::status::ProtectionStatus,
+    reload::LastReload,
+    upstream::{Breakers, Upstream},
 };
 
 /// Everything at a glance.
@@ -98,7 +109,22 @@ pub struct UpstreamStatus {
     pub requests: u64,
     pub connect_failures: u64,
     pub retries: u64,
+    /// Retries that the budget did not allow.
+    pub retries_over_budget: u64,
+    /// What the budget has left at the moment; absent without one.
+    pub retries_left: Option<u64>,
     pub errors: u64,
+    /// Requests it has now; absent when nobody counts, which is without `max_in_flight`.
+    pub in_flight: Option<u64>,
+    pub max_in_flight: Option<u64>,
+    /// Requests refused because it had as many as it may have.
+    pub refused_full: u64,
+    /// Requests refused because its breaker was open, or went to the fallback.
+    pub refused_open: u64,
+    /// How often a breaker of it opened.
+    pub breaker_opened: u64,
+    /// Absent when it has none, or one for each server.
+    pub breaker: Option<BreakerStatus>,
 }
 
 /// One server of an upstream.
@@ -106,6 +132,33 @@ pub struct UpstreamStatus {
 pub struct ServerStatus {
     pub address: String,
     pub weight: u32,
+    /// Absent when it has none, or shares one with the others.
+    pub breaker: Option<BreakerStatus>,
+}
+
+/// A circuit breaker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BreakerStatus {
+    pub state: BreakerState,
+    /// How long it has been in that state; absent for one that was always closed.
+    pub since_seconds: Option<f64>,
+    /// When an open one tries again.
+    pub open_for_seconds: Option<f64>,
+    /// The answers in its window, and the bad ones among them.
+    pub answers: u64,
+    pub bad: u64,
+    /// Probes of a half-open one that are under way, and that succeeded.
+    pub probes_in_flight: u8,
+    pub probes_succeeded: u8,
+}
+
+/// Where a breaker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    Closed,
+    HalfOpen,
+    Open,
 }
 
 /// One limit of requests.
@@ -161,7 +214,7 @@ impl Status {
             listeners: listeners(host, &generation),
             connections: ConnectionCounts::of(host),
             requests: RequestCounts::of(host),
-            upstreams: upstreams(&generation),
+            upstreams: upstreams(&generation, host.now()),
             limits: limits(&generation),
             protection: generation
                 .protection
@@ -176,7 +229,7 @@ impl Status {
 
 /// How long the process has been running, in seconds.
 pub fn uptime_seconds(host: &Host) -> f64 {
-    std::time::Duration::from(host.now().minus(host.started.monotonic)).as_secs_f64()
+    seconds(host.now().minus(host.started.monotonic))
 }
 
 /// All limits, in the order of the file.
@@ -202,25 +255,77 @@ fn listeners(host: &Host, generation: &Generation) -> Vec<ListenerStatus> {
         .collect()
 }
 
-fn upstreams(generation: &Generation) -> Vec<UpstreamStatus> {
+fn upstreams(generation: &Generation, now: Nanos) -> Vec<UpstreamStatus> {
     let upstreams = generation.upstreams().iter();
     upstreams
-        .map(|upstream| UpstreamStatus {
-            name: upstream.name.clone(),
-            servers: upstream
-                .servers
-                .iter()
-                .map(|server| ServerStatus {
-                    address: server.address.to_string(),
-                    weight: server.weight.get(),
-                })
-                .collect(),
-            requests: upstream.stats.requests.get(),
-            connect_failures: upstream.stats.connect_failures.get(),
-            retries: upstream.stats.retries.get(),
-            errors: upstream.stats.errors.get(),
-        })
+        .map(|upstream| UpstreamStatus::of(upstream, now))
         .collect()
+}
+
+impl UpstreamStatus {
+    fn of(upstream: &Upstream, now: Nanos) -> Self {
+        let counts = &upstream.state.counts;
+        let breakers = upstream.breakers.as_ref();
+        let breaker = breakers.and_then(Breakers::of_upstream);
+        Self {
+            name: upstream.name.clone(),
+            servers: (0..upstream.servers.len())
+                .map(|index| ServerStatus::of(upstream, index, now))
+                .collect(),
+            requests: counts.requests.get(),
+            connect_failures: counts.connect_failures.get(),
+            retries: counts.retries.get(),
+            retries_over_budget: counts.retries_over_budget.get(),
+            retries_left: upstream.retries_left(now),
+            errors: counts.errors.get(),
+            in_flight: upstream.in_flight(),
+            max_in_flight: upstream.most_in_flight(),
+            refused_full: counts.refused_full.get(),
+            refused_open: counts.refused_open.get(),
+            breaker_opened: counts.opened.get(),
+            breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
+        }
+    }
+}
+
+impl ServerStatus {
+    fn of(upstream: &Upstream, index: usize, now: Nanos) -> Self {
+        let server = &upstream.servers[index];
+        let breakers = upstream.breakers.as_ref();
+        let breaker = breakers.and_then(|breakers| breakers.of_server(index));
+        Self {
+            address: server.address.to_string(),
+            weight: server.weight.get(),
+            breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
+        }
+    }
+}
+
+impl BreakerStatus {
+    fn of(breaker: &Breaker, now: Nanos) -> Self {
+        let view = breaker.view(now);
+        let (state, left, probes) = match view.position {
+            Position::Closed => (BreakerState::Closed, None, (0, 0)),
+            Position::Open { left } => (BreakerState::Open, Some(left), (0, 0)),
+            Position::HalfOpen {
+                in_flight,
+                succeeded,
+            } => (BreakerState::HalfOpen, None, (in_flight, succeeded)),
+        };
+        Self {
+            state,
+            since_seconds: (view.since > Nanos::ZERO).then(|| seconds(now.minus(view.since))),
+            open_for_seconds: left.map(seconds),
+            answers: view.counts.all,
+            bad: view.counts.bad,
+            probes_in_flight: probes.0,
+            probes_succeeded: probes.1,
+        }
+    }
+}
+
+fn seconds(span: Nanos) -> f64 {
+    std::time::Duration::from(span).as_secs_f64()
 }
 
 impl LimitStatus {

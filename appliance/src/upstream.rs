@@ -1,17 +1,29 @@
-//! The servers behind the door, and whose turn it is.
+//! The servers behind the door: whose turn it is, who is asked, and what is learned from the answer.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+mod attempt;
+mod balance;
+mod breaker;
+mod refusal;
+mod retry;
+mod state;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use floodwall_config as config;
+use floodwall_limiter::{
+    Nanos,
+    shape::breaker::{Change, Refused},
+};
 
-use crate::stats::UpstreamStats;
+pub use attempt::{Attempt, Outcome};
+pub use breaker::Breakers;
+pub use refusal::Unavailable;
+pub use retry::{Failure, Repeat};
+pub use state::State;
+
+use balance::Turns;
+use breaker::Leave;
+use retry::Retries;
 
 /// One upstream of a generation.
 #[derive(Debug)]
@@ -19,11 +31,11 @@ pub struct Upstream {
     pub name: String,
     pub servers: Vec<config::Server>,
     pub timeouts: Timeouts,
-    /// How many more servers are tried when one cannot be reached.
-    pub attempts: u32,
-    pub stats: Arc<UpstreamStats>,
-    schedule: Vec<usize>,
-    turn: AtomicUsize,
+    pub breakers: Option<Breakers>,
+    pub max_in_flight: Option<config::MaxInFlight>,
+    pub state: Arc<State>,
+    retries: Retries,
+    turns: Turns,
 }
 
 /// How long the servers may take.
@@ -33,139 +45,255 @@ pub struct Timeouts {
     pub read: Duration,
     pub write: Duration,
     pub idle: Duration,
+    /// For the whole exchange, retries included.
+    pub total: Option<Duration>,
+}
+
+/// A place among the requests that an upstream has at one time, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<State>);
+
+/// A request that an upstream takes.
+#[derive(Debug)]
+pub struct Entry {
+    /// None when there is no bound.
+    pub place: Option<Place>,
+    pub attempt: Attempt,
 }
 
 impl Upstream {
-    pub fn compile(upstream: &config::Upstream, stats: Arc<UpstreamStats>) -> Self {
+    pub fn compile(upstream: &config::Upstream, state: Arc<State>, now: Nanos) -> Self {
         let timeouts = &upstream.timeouts;
+        let breaker = upstream.breaker.as_ref();
         Self {
             name: upstream.name.clone(),
-            schedule: schedule(&upstream.servers),
+            turns: Turns::new(&upstream.servers),
             servers: upstream.servers.clone(),
             timeouts: Timeouts {
                 connect: timeouts.connect.into(),
                 read: timeouts.read.into(),
                 write: timeouts.write.into(),
                 idle: timeouts.idle.into(),
+                total: timeouts.total.map(Into::into),
             },
-            attempts: upstream.retries.attempts,
-            stats,
-            turn: AtomicUsize::new(0),
+            breakers: breaker
+                .map(|breaker| Breakers::compile(breaker, &upstream.servers, &state, now)),
+            max_in_flight: upstream.max_in_flight,
+            retries: Retries::new(&upstream.retries),
+            state,
         }
     }
 
-    /// The next server in turn that is not among those `tried`; when all are, the next in turn.
-    pub fn next(&self, tried: &[SocketAddr]) -> SocketAddr {
-        let first = self.take_turn();
-        let mut address = first;
-        for _ in 0..self.schedule.len() {
-            if !tried.contains(&address) {
-                return address;
+    /// Makes what this generation's breakers know what the next one's begin with.
+    pub fn take_over(&self) {
+        let mut kept = BTreeMap::new();
+        if let Some(breakers) = &self.breakers {
+            let counted = || breakers.counted.clone();
+            if let Some(breaker) = breakers.of_upstream() {
+                kept.insert(None, (counted(), Arc::clone(breaker)));
             }
-            address = self.take_turn();
+            for (index, server) in self.servers.iter().enumerate() {
+                if let Some(breaker) = breakers.of_server(index) {
+                    kept.insert(Some(server.address), (counted(), Arc::clone(breaker)));
+                }
+            }
         }
-        first
+        self.state.keep(kept);
     }
 
-    fn take_turn(&self) -> SocketAddr {
-        let turn = self.turn.fetch_add(1, Relaxed) % self.schedule.len();
-        self.servers[self.schedule[turn]].address
-    }
-}
-
-/// Spreads each server's turns evenly over one round: smooth weighted round robin, as nginx does it, played
-/// through once.
-fn schedule(servers: &[config::Server]) -> Vec<usize> {
-    let shared = servers
-        .iter()
-        .map(|server| server.weight.get())
-        .fold(0, gcd)
-        .max(1);
-    let weights: Vec<i64> = servers
-        .iter()
-        .map(|server| i64::from(server.weight.get() / shared))
-        .collect();
-    let total: i64 = weights.iter().sum();
-    let mut credit = vec![0; weights.len()];
-    let mut round = Vec::new();
-    for _ in 0..total {
-        for (credit, weight) in credit.iter_mut().zip(&weights) {
-            *credit += weight;
+    /// Takes a request in, or says why not.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there are as many requests as there may be, or no server may be asked.
+    pub fn enter(&self, now: Nanos) -> Result<Entry, Unavailable> {
+        let place = self.take_place()?;
+        let attempt = self.begin(&[], now).map_err(|refused| {
+            self.state.counts.refused_open.one();
+            Unavailable::Open {
+                retry_after: refused.retry_after,
+            }
+        })?;
+        if self.retries.has_budget() {
+            self.state.budget.request(now);
         }
-        // The first of the richest, so that equal servers take turns in the order of the file.
-        let Some(richest) = (0..credit.len()).rev().max_by_key(|&index| credit[index]) else {
-            break;
+        Ok(Entry { place, attempt })
+    }
+
+    /// What [`Upstream::enter`] would say, changing nothing.
+    ///
+    /// # Errors
+    /// As [`Upstream::enter`].
+    pub fn would_enter(&self, now: Nanos) -> Result<(), Unavailable> {
+        let breakers = self.breakers.as_ref();
+        if self
+            .most_in_flight()
+            .is_some_and(|most| self.state.in_flight.now() >= most)
+        {
+            return Err(Unavailable::Full);
+        }
+        match breakers.and_then(|breakers| breakers.closed_until(now)) {
+            Some(retry_after) => Err(Unavailable::Open { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// The upstream that is asked while the breaker is open.
+    pub fn fallback(&self) -> Option<&str> {
+        match self.breakers.as_ref()?.refusal() {
+            config::Refusal::Fallback(name) => Some(name),
+            config::Refusal::Respond(_) => None,
+        }
+    }
+
+    /// Another try for a request that failed, if there may be one; on a server that was not among those `tried`
+    /// when there is another.
+    pub fn try_again(&self, repeat: Repeat, tried: &[SocketAddr], now: Nanos) -> Option<Attempt> {
+        if !self.retries.allow(repeat) {
+            return None;
+        }
+        let attempt = self.begin(tried, now).ok()?;
+        if !self.retries.pay(repeat.failure, &self.state, now) {
+            self.state.counts.retries_over_budget.one();
+            return None;
+        }
+        self.state.counts.retries.one();
+        Some(attempt)
+    }
+
+    /// Another try on another connection, because the server had closed the one that was kept for reuse. It says
+    /// nothing about the server, and is no retry in the sense of the file.
+    pub fn try_afresh(&self, tried: &[SocketAddr], now: Nanos) -> Option<Attempt> {
+        self.begin(tried, now).ok()
+    }
+
+    /// How many retries the budget has left; none without a budget.
+    pub fn retries_left(&self, now: Nanos) -> Option<u64> {
+        self.retries.left(&self.state, now)
+    }
+
+    /// How many requests it has now; none when nobody counts.
+    pub fn in_flight(&self) -> Option<u64> {
+        self.max_in_flight.map(|_| self.state.in_flight.now())
+    }
+
+    /// How many it may have; none without a bound.
+    pub fn most_in_flight(&self) -> Option<u64> {
+        self.max_in_flight
+            .map(|config::MaxInFlight::Fixed(most)| most)
+    }
+
+    fn take_place(&self) -> Result<Option<Place>, Unavailable> {
+        let Some(most) = self.most_in_flight() else {
+            return Ok(None);
         };
-        credit[richest] -= total;
-        round.push(richest);
+        if self.state.in_flight.enter(most) {
+            return Ok(Some(Place(Arc::clone(&self.state))));
+        }
+        self.state.counts.refused_full.one();
+        Err(Unavailable::Full)
     }
-    round
+
+    /// Chooses a server and asks its breaker, or the upstream's.
+    fn begin(&self, tried: &[SocketAddr], now: Nanos) -> Result<Attempt, Refused> {
+        let leave = match &self.breakers {
+            None => None,
+            Some(breakers) => match breakers.of_upstream() {
+                Some(breaker) => Some(breakers.ask(breaker, now)?),
+                None => return self.choose(tried, |server| self.ask_server(server, now)),
+            },
+        };
+        let mut attempt = self.choose(tried, |_| Ok(None))?;
+        attempt.leave = leave;
+        Ok(attempt)
+    }
+
+    fn ask_server(&self, server: usize, now: Nanos) -> Result<Option<Leave>, Refused> {
+        let breaker = self
+            .breakers
+            .as_ref()
+            .and_then(|breakers| Some((breakers, breakers.of_server(server)?)));
+        match breaker {
+            Some((breakers, breaker)) => breakers.ask(breaker, now).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next server in turn that is not among those `tried` and that `ask` lets be asked; when there is none,
+    /// one that was tried.
+    fn choose(
+        &self,
+        tried: &[SocketAddr],
+        ask: impl Fn(usize) -> Result<Option<Leave>, Refused>,
+    ) -> Result<Attempt, Refused> {
+        let address = |server: usize| self.servers[server].address;
+        let (mut again, mut soonest) = (None, Nanos::MAX);
+        for _ in 0..self.turns.in_a_round() {
+            let server = self.turns.take();
+            if tried.contains(&address(server)) {
+                again = again.or(Some(server));
+                continue;
+            }
+            match ask(server) {
+                Ok(leave) => return Ok(Attempt::new(address(server), server, leave)),
+                Err(refused) => soonest = soonest.min(refused.retry_after),
+            }
+        }
+        match again {
+            Some(server) => Ok(Attempt::new(address(server), server, ask(server)?)),
+            None => Err(Refused {
+                retry_after: soonest,
+            }),
+        }
+    }
+
+    fn learn(&self, attempt: &mut Attempt, outcome: Outcome, now: Nanos) {
+        if let (Some(breakers), Some(leave)) = (&self.breakers, &mut attempt.leave) {
+            let change = breakers.answered(leave, outcome, now);
+            self.note(change, attempt.server);
+        }
+    }
+
+    fn unlearn(&self, attempt: &Attempt, now: Nanos) {
+        if let (Some(breakers), Some(leave)) = (&self.breakers, &attempt.leave) {
+            self.note(breakers.broke_off(leave, now), attempt.server);
+        }
+    }
+
+    /// Tells the operator that a breaker changed.
+    fn note(&self, change: Option<Change>, server: usize) {
+        let Some(change) = change else { return };
+        let whose = match self.breakers.as_ref().map(|breakers| breakers.scope) {
+            Some(config::BreakerScope::Server) => {
+                format!(
+                    "server {} of upstream {}",
+                    self.servers[server].address, self.name
+                )
+            }
+            _ => format!("upstream {}", self.name),
+        };
+        match change {
+            Change::Opened(counts) => {
+                self.state.counts.opened.one();
+                tracing::warn!(
+                    "the breaker of {whose} opened: {} of {} answers were bad",
+                    counts.bad,
+                    counts.all
+                );
+            }
+            Change::Reopened => {
+                self.state.counts.opened.one();
+                tracing::warn!("the breaker of {whose} is open again: a probe failed");
+            }
+            Change::Closed => tracing::info!("the breaker of {whose} closed"),
+        }
+    }
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_flight.leave();
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use super::*;
-
-    fn upstream(weights: &[u32]) -> Upstream {
-        let servers = weights
-            .iter()
-            .enumerate()
-            .map(|(index, weight)| config::Server {
-                address: SocketAddr::from(([127, 0, 0, 1], 9000 + u16::try_from(index).unwrap())),
-                weight: NonZeroU32::new(*weight).unwrap(),
-            })
-            .collect();
-        let second = floodwall_limiter::Nanos::SECOND;
-        let upstream = config::Upstream {
-            name: "app".to_owned(),
-            servers,
-            balance: config::Balance::RoundRobin,
-            timeouts: config::UpstreamTimeouts {
-                connect: second,
-                read: second,
-                write: second,
-                idle: second,
-            },
-            retries: config::Retries { attempts: 1 },
-        };
-        Upstream::compile(&upstream, Arc::default())
-    }
-
-    fn ports(upstream: &Upstream, count: usize) -> Vec<u16> {
-        (0..count).map(|_| upstream.next(&[]).port()).collect()
-    }
-
-    #[test]
-    fn equal_servers_take_turns() {
-        assert_eq!(ports(&upstream(&[1, 1]), 4), [9000, 9001, 9000, 9001]);
-        assert_eq!(ports(&upstream(&[7, 7, 7]), 4), [9000, 9001, 9002, 9000]);
-    }
-
-    #[test]
-    fn weights_are_spread_over_the_round() {
-        assert_eq!(
-            ports(&upstream(&[1, 2]), 6),
-            [9001, 9000, 9001, 9001, 9000, 9001]
-        );
-        let taken = ports(&upstream(&[5, 1, 1]), 7);
-        assert_eq!(taken.iter().filter(|port| **port == 9000).count(), 5);
-        assert_ne!(taken[..5], [9000; 5], "not all at once");
-    }
-
-    #[test]
-    fn a_retry_goes_elsewhere_while_there_is_an_elsewhere() {
-        let upstream = upstream(&[1, 3]);
-        let dead = SocketAddr::from(([127, 0, 0, 1], 9001));
-        for _ in 0..10 {
-            assert_eq!(upstream.next(&[dead]).port(), 9000);
-        }
-        let other = SocketAddr::from(([127, 0, 0, 1], 9000));
-        assert!([9000, 9001].contains(&upstream.next(&[dead, other]).port()));
-    }
-}
+mod tests;

@@ -201,7 +201,7 @@ impl Config {
         let mut bound = Bound::default();
         let listeners = fields.required("listeners", |map| listeners(map, &mut bound));
         let clients = fields.or("clients", Clients::read, Clients::default());
-        let upstreams = fields.or("upstreams", |map| map.pairs(Upstream::read), Vec::new());
+        let upstreams = fields.or("upstreams", |map| upstreams(map, &known), Vec::new());
         let routes = fields.required("routes", |list| routes(list, &known));
         let limits = fields.or("limits", |map| map.pairs(Limit::read), Vec::new());
         let protection = fields.optional("protection", Protection::read);
@@ -237,6 +237,10 @@ fn listeners(map: Cursor<'_>, bound: &mut Bound) -> Option<Vec<Listener>> {
         1,
         usize::MAX,
     )
+}
+
+fn upstreams(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Upstream>> {
+    map.pairs(|name, value| Upstream::read(name, value, &known.upstreams))
 }
 
 fn routes(list: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Route>> {

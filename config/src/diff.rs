@@ -162,6 +162,12 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
     changes.value(&format!("{path}.balance"), &old.balance, &new.balance, word);
     changes.edited(&format!("{path}.timeouts"), &old.timeouts, &new.timeouts);
     changes.edited(&format!("{path}.retries"), &old.retries, &new.retries);
+    changes.edited(&format!("{path}.breaker"), &old.breaker, &new.breaker);
+    changes.edited(
+        &format!("{path}.max_in_flight"),
+        &old.max_in_flight,
+        &new.max_in_flight,
+    );
 }
 
 fn limit(changes: &mut Changes, path: &str, old: &Limit, new: &Limit) {

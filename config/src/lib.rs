@@ -44,6 +44,7 @@ mod route;
 mod schema;
 mod section;
 mod server;
+mod status_set;
 mod unbuilt;
 pub mod units;
 mod upstream;
@@ -68,4 +69,8 @@ pub use response::Response;
 pub use route::{Action, Route};
 pub use schema::schema;
 pub use server::ServerSettings;
-pub use upstream::{Balance, Retries, Server, Upstream, UpstreamTimeouts};
+pub use status_set::StatusRange;
+pub use upstream::{
+    Balance, Breaker, BreakerScope, Budget, MaxInFlight, Refusal, Retries, RetryOn, Server, Trip,
+    Upstream, UpstreamTimeouts,
+};

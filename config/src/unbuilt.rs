@@ -10,19 +10,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("listeners.NAME.max", &["streams"]),
     (
         "upstreams.NAME",
-        &[
-            "tls",
-            "http2",
-            "health",
-            "breaker",
-            "outlier",
-            "max_in_flight",
-            "pool",
-        ],
+        &["tls", "http2", "health", "outlier", "pool"],
     ),
     ("upstreams.NAME.servers[]", &["tls"]),
-    ("upstreams.NAME.timeouts", &["total"]),
-    ("upstreams.NAME.retries", &["budget"]),
     (
         "routes[]",
         &["gate", "split", "redirect", "rewrite", "compress"],

@@ -1,5 +1,9 @@
 //! `upstreams.NAME`: the servers behind the door.
 
+mod breaker;
+mod in_flight;
+mod retries;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,10 +13,13 @@ use floodwall_limiter::Nanos;
 
 use crate::net::{ADDRESS_PATTERN, address};
 use crate::problem::Fault;
-use crate::read::{self, Cursor, Fields, SHORTEST, choice, counted, span, unique_list, whole_u32};
+use crate::read::{self, Cursor, Fields, Names, SHORTEST, choice, counted, span, whole_u32};
 use crate::section::{DURATION, Key, ONE, Section, Shape};
 use crate::unbuilt;
-use crate::yaml::ScalarKind;
+
+pub use breaker::{Breaker, BreakerScope, Refusal, Trip};
+pub use in_flight::MaxInFlight;
+pub use retries::{Budget, Retries, RetryOn};
 
 /// A group of servers that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +30,8 @@ pub struct Upstream {
     pub balance: Balance,
     pub timeouts: UpstreamTimeouts,
     pub retries: Retries,
+    pub breaker: Option<Breaker>,
+    pub max_in_flight: Option<MaxInFlight>,
 }
 
 /// One server of an upstream.
@@ -60,14 +69,8 @@ pub struct UpstreamTimeouts {
     pub write: Nanos,
     /// How long an unused connection is kept.
     pub idle: Nanos,
-}
-
-/// What is tried again. Today that is a connection that could not be opened: nothing was sent yet, so any
-/// method may be repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retries {
-    /// How many more servers are tried after the first; 0 tries no other.
-    pub attempts: u32,
+    /// For everything from the request to the last byte of the response, retries included.
+    pub total: Option<Nanos>,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -91,7 +94,21 @@ pub(crate) static SECTION: Section = Section {
             Shape::Section(&TIMEOUTS),
             "how long a server may take",
         ),
-        Key::new("retries", Shape::Section(&RETRIES), "what is tried again"),
+        Key::new(
+            "retries",
+            Shape::Section(&retries::SECTION),
+            "what is tried again",
+        ),
+        Key::new(
+            "breaker",
+            Shape::Section(&breaker::SECTION),
+            "when it is asked no more for a while",
+        ),
+        Key::new(
+            "max_in_flight",
+            in_flight::SHAPE,
+            "requests at one time; no bound by default",
+        ),
     ],
     one_of: &[],
 };
@@ -131,22 +148,10 @@ static TIMEOUTS: Section = Section {
             DURATION,
             "how long an unused connection is kept; default 60s",
         ),
-    ],
-    one_of: &[],
-};
-
-static RETRIES: Section = Section {
-    name: "upstreams.NAME.retries",
-    keys: &[
         Key::new(
-            "attempts",
-            Shape::Whole { min: 0, max: 10 },
-            "servers tried after the first; default 1",
-        ),
-        Key::new(
-            "on",
-            Shape::List(&Shape::Choice(&["connect"]), ONE),
-            "what failed; default [connect]",
+            "total",
+            DURATION,
+            "for the whole exchange, retries included; no bound by default",
         ),
     ],
     one_of: &[],
@@ -155,8 +160,10 @@ static RETRIES: Section = Section {
 const MOST_WEIGHT: u64 = 1_000;
 
 impl Upstream {
-    pub(crate) fn read(name: &str, value: Cursor<'_>) -> Option<Self> {
+    /// Reads one of `upstreams`.
+    pub(crate) fn read(name: &str, value: Cursor<'_>, upstreams: &Names<'_>) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
+        let breaker = fields.optional("breaker", |value| Breaker::read(value, name, upstreams));
         let name = read::name(name, value);
         let servers = fields.required("servers", servers);
         let balance = fields.or("balance", Balance::read, Balance::RoundRobin);
@@ -166,12 +173,15 @@ impl Upstream {
             UpstreamTimeouts::default(),
         );
         let retries = fields.or("retries", Retries::read, Retries::default());
+        let max_in_flight = fields.optional("max_in_flight", MaxInFlight::read);
         Some(Self {
             name: name?,
             servers: servers?,
             balance: balance?,
             timeouts: timeouts?,
             retries: retries?,
+            breaker: breaker?,
+            max_in_flight: max_in_flight?,
         })
     }
 }
@@ -252,6 +262,7 @@ impl Default for UpstreamTimeouts {
             read: minute,
             write: minute,
             idle: minute,
+            total: None,
         }
     }
 }
@@ -264,42 +275,13 @@ impl UpstreamTimeouts {
         let read = fields.or("read", span(SHORTEST), default.read);
         let write = fields.or("write", span(SHORTEST), default.write);
         let idle = fields.or("idle", span(SHORTEST), default.idle);
+        let total = fields.optional("total", span(SHORTEST));
         Some(Self {
             connect: connect?,
             read: read?,
             write: write?,
             idle: idle?,
+            total: total?,
         })
     }
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self { attempts: 1 }
-    }
-}
-
-impl Retries {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        let fields = Fields::open(value, &RETRIES)?;
-        let attempts = fields.or("attempts", whole_u32(0, 10), Self::default().attempts);
-        let on = fields.optional("on", |list| {
-            counted(list, unique_list(list, "reason", retried)?, 1, 1)
-        });
-        on?;
-        Some(Self {
-            attempts: attempts?,
-        })
-    }
-}
-
-/// Reads what a retry is for. Statuses need a response that is held back, which is not built yet.
-fn retried(value: Cursor<'_>) -> Option<()> {
-    if let Some(ScalarKind::Integer(100..=599)) = value.kind() {
-        return value.fault(Fault::ValueNotBuilt {
-            found: value.describe(),
-            allowed: "connect".into(),
-        });
-    }
-    choice(&["connect"], &[()])(value)
 }

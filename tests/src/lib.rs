@@ -31,7 +31,7 @@ pub use http::Response;
 pub use loopback::Loopback;
 pub use namespace::{Host, Wire};
 pub use nix::sys::signal::Signal;
-pub use origin::{Origin, Seen, WORKERS};
+pub use origin::{Mood, Origin, Seen, WORKERS};
 pub use pins::Instance;
 pub use repeat::Repeat;
 pub use yaml::Yaml;

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// `/status/404` is answered with that status, `/slow/250` after so many milliseconds, `/work/20` after so many
 /// milliseconds of work, of which it does [`WORKERS`] at one time, `/hang-up` with the end of the connection, and
-/// everything else with 200 at once.
+/// everything else with 200 at once; unless its [`Mood`] is another.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
@@ -36,7 +36,22 @@ struct Shared {
     one_less: Condvar,
     listener: TcpListener,
     seen: Mutex<Vec<Seen>>,
+    mood: Mutex<Mood>,
     connections: Mutex<Vec<TcpStream>>,
+}
+
+/// How an origin answers, whatever the path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    /// As the path says.
+    #[default]
+    Well,
+    /// With this status.
+    Status(u16),
+    /// With the end of the connection.
+    HangUp,
+    /// With the beginning of a response, and the end of the connection a tenth of a second later.
+    BreakOff,
 }
 
 /// A request as the origin got it.
@@ -76,6 +91,7 @@ impl Origin {
             one_less: Condvar::new(),
             listener,
             seen: Mutex::default(),
+            mood: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -90,6 +106,11 @@ impl Origin {
     /// All requests so far, in the order of their heads.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
+    }
+
+    /// Answers otherwise from now on.
+    pub fn be(&self, mood: Mood) {
+        *lock(&self.shared.mood) = mood;
     }
 
     /// How many requests came.
@@ -163,13 +184,22 @@ impl Shared {
                 body,
                 head,
             });
-            if target == "/hang-up" {
-                return writer.shutdown(Shutdown::Both);
-            }
             if let Some(millis) = argument(&target, "/work/") {
                 self.work(millis);
             }
-            answer(&mut writer, &target, to_head)?;
+            let mood = *lock(&self.mood);
+            match mood {
+                Mood::Well if target != "/hang-up" => answer(&mut writer, &target, to_head)?,
+                Mood::Well | Mood::HangUp => return writer.shutdown(Shutdown::Both),
+                Mood::Status(status) => answer(&mut writer, &format!("/status/{status}"), to_head)?,
+                Mood::BreakOff => {
+                    writer
+                        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes\n")?;
+                    // A proxy that reads both at once may take it for no response at all.
+                    wait::for_the_clock(Instant::now() + Duration::from_millis(100));
+                    return writer.shutdown(Shutdown::Both);
+                }
+            }
         }
         Ok(())
     }

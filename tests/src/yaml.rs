@@ -33,9 +33,6 @@ impl Yaml {
     pub fn what_is_built_of_edge(self) -> Self {
         self.with(" http2: true,", "")
             .without_line("    health:")
-            .with("[connect, 502, 503]", "[connect]")
-            .without_line("    breaker:")
-            .without_line("    max_in_flight:")
             .without_line("    queue:")
             .with("  reports:\n    key: none\n    concurrency: 4\n", "")
             .with("[per-client, reports]", "[per-client]")

@@ -118,6 +118,14 @@ fn outcome(explanation: &Explanation) -> String {
     match &explanation.action {
         Outcome::Nothing => format!("nothing: {} is blocked", explanation.peer),
         Outcome::Respond { status } => format!("answered here with {status}"),
+        Outcome::Unavailable {
+            upstream,
+            why,
+            status,
+            retry_after_seconds,
+        } => format!(
+            "answered for upstream {upstream} with {status}: {why}, again in {retry_after_seconds} s"
+        ),
         Outcome::Upstream { name, servers } => {
             format!("goes to upstream {name}: {}", servers.join(", "))
         }

@@ -14,7 +14,7 @@ use crate::{
     prefilter::{Interface, KernelStatus},
     protection::status::{ProtectionStatus, Unit},
     reload::LastReload,
-    status as document,
+    status::{self as document, BreakerState},
 };
 
 /// Show what the running service does: both layers, listeners, upstreams and limits
@@ -41,6 +41,7 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     summary(out, status)?;
     section(out, &listeners(status))?;
     section(out, &upstreams(status))?;
+    section(out, &bounds(status))?;
     section(out, &limits(status))?;
     section(out, &protection(status.protection.as_ref()))?;
     section(out, &packet_limits(&status.prefilter))?;
@@ -274,17 +275,7 @@ fn upstreams(status: &document::Status) -> Table<6> {
         "SERVERS",
     ]);
     for upstream in &status.upstreams {
-        let servers: Vec<String> = upstream
-            .servers
-            .iter()
-            .map(|server| {
-                if server.weight == 1 {
-                    server.address.clone()
-                } else {
-                    format!("{} x{}", server.address, server.weight)
-                }
-            })
-            .collect();
+        let servers: Vec<String> = upstream.servers.iter().map(server).collect();
         table.row([
             upstream.name.clone(),
             upstream.requests.to_string(),
@@ -295,6 +286,73 @@ fn upstreams(status: &document::Status) -> Table<6> {
         ]);
     }
     table
+}
+
+fn server(server: &document::ServerStatus) -> String {
+    let weight = match server.weight {
+        1 => String::new(),
+        weight => format!(" x{weight}"),
+    };
+    let breaker = match &server.breaker {
+        Some(breaker) if breaker.state != BreakerState::Closed => {
+            format!(" ({})", self::breaker(breaker))
+        }
+        _ => String::new(),
+    };
+    format!("{}{weight}{breaker}", server.address)
+}
+
+/// The upstreams that do not take every request: what bounds them, and how they stand.
+fn bounds(status: &document::Status) -> Table<5> {
+    let mut table = Table::new(["UPSTREAM", "IN FLIGHT>", "FULL>", "OPEN>", "BREAKER"]);
+    for upstream in &status.upstreams {
+        let has_breakers = upstream
+            .servers
+            .iter()
+            .any(|server| server.breaker.is_some());
+        if upstream.max_in_flight.is_none() && upstream.breaker.is_none() && !has_breakers {
+            continue;
+        }
+        let in_flight = match (upstream.in_flight, upstream.max_in_flight) {
+            (Some(now), Some(most)) => format!("{now}/{most}"),
+            _ => String::new(),
+        };
+        let breaker = match &upstream.breaker {
+            Some(breaker) => self::breaker(breaker),
+            None if has_breakers => "one for each server".to_owned(),
+            None => String::new(),
+        };
+        table.row([
+            upstream.name.clone(),
+            in_flight,
+            upstream.refused_full.to_string(),
+            upstream.refused_open.to_string(),
+            breaker,
+        ]);
+    }
+    table
+}
+
+fn breaker(breaker: &document::BreakerStatus) -> String {
+    let since = breaker
+        .since_seconds
+        .map_or(String::new(), |since| format!(" for {}", span(since)));
+    match breaker.state {
+        BreakerState::Closed => {
+            format!(
+                "closed{since}, {} of {} answers bad",
+                breaker.bad, breaker.answers
+            )
+        }
+        BreakerState::Open => {
+            let left = breaker.open_for_seconds.unwrap_or_default();
+            format!("open{since}, tries again in {}", span(left))
+        }
+        BreakerState::HalfOpen => format!(
+            "half-open{since}, {} probes under way, {} succeeded",
+            breaker.probes_in_flight, breaker.probes_succeeded
+        ),
+    }
 }
 
 fn limits(status: &document::Status) -> Table<7> {

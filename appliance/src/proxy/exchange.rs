@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use floodwall_config::{self as config, Action};
+use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use pingora_error::{Error, ErrorType, Result};
 use smallvec::SmallVec;
@@ -15,7 +15,7 @@ use crate::{
     host::{Host, RequestId},
     protection::{Pass, Shed},
     server::connection::Connection,
-    upstream::Upstream,
+    upstream::{Attempt, Entry, Outcome, Place, Upstream},
 };
 
 /// One request and its response.
@@ -38,13 +38,20 @@ pub struct Exchange {
     pub(super) standing: Option<Standing>,
     /// What was wrong, in words for the client and the log.
     pub(super) error: Option<&'static str>,
+    /// The upstream that takes it: its route's, or the fallback of that.
+    pub(super) upstream: Option<config::UpstreamIndex>,
+    /// The server that is asked, or is to be asked next.
+    pub(super) attempt: Option<Attempt>,
     /// Servers that were asked, the last one last.
     pub(super) tried: SmallVec<[SocketAddr; 2]>,
+    /// How often it was tried again, as the file allows.
+    pub(super) retries: u32,
     pub(super) asked: Nanos,
     pub(super) answered: Nanos,
     /// Bytes of the request's body so far.
     pub(super) body_bytes: u64,
     request_id: RequestId,
+    place: Option<Place>,
     _underway: Underway,
 }
 
@@ -62,11 +69,15 @@ impl Exchange {
             shed: None,
             standing: None,
             error: None,
+            upstream: None,
+            attempt: None,
             tried: SmallVec::new(),
+            retries: 0,
             asked: Nanos::ZERO,
             answered: Nanos::ZERO,
             body_bytes: 0,
             request_id: host.request_id(),
+            place: None,
             _underway: Underway::new(host),
         }
     }
@@ -76,17 +87,31 @@ impl Exchange {
         self.request_id.to_string()
     }
 
-    /// The upstream of the request's route.
+    /// The upstream that takes the request.
     ///
     /// # Errors
-    /// When the route has none: such a request is answered before the upstream phases.
+    /// When there is none: such a request is answered before the upstream phases.
     pub(super) fn upstream(&self) -> Result<&Upstream> {
-        match self.route.as_deref().map(|route| &route.action) {
-            Some(Action::Upstream(index)) => Ok(self.generation.upstream(*index)),
-            _ => Error::e_explain(
+        match self.upstream {
+            Some(index) => Ok(self.generation.upstream(index)),
+            None => Error::e_explain(
                 ErrorType::InternalError,
                 "a request without an upstream reached the upstream phase",
             ),
+        }
+    }
+
+    /// Takes note of who takes the request.
+    pub(super) fn enter(&mut self, index: config::UpstreamIndex, entry: Entry) {
+        self.upstream = Some(index);
+        self.place = entry.place;
+        self.attempt = Some(entry.attempt);
+    }
+
+    /// Tells the upstream what became of the present try.
+    pub(super) fn settle(&mut self, outcome: Outcome, now: Nanos) {
+        if let (Some(index), Some(attempt)) = (self.upstream, &mut self.attempt) {
+            attempt.settle(self.generation.upstream(index), outcome, now);
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn failure(
     if *error.esource() == ErrorSource::Upstream {
         ctx.verdict = Verdict::Failed;
         if let Ok(upstream) = ctx.upstream() {
-            upstream.stats.errors.one();
+            upstream.state.counts.errors.one();
         }
     }
     let reason = ctx.error.unwrap_or(match status {
@@ -89,7 +89,7 @@ pub(super) fn finish(
     }
     let now = host.now();
     let request = view(session.req_header());
-    let upstream = ctx.upstream().ok().filter(|_| !ctx.tried.is_empty());
+    let upstream = ctx.upstream().ok();
     let broken = error.map(|error| error.etype().as_str());
     host.access_log.write(
         &Entry {

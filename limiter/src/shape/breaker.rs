@@ -146,25 +146,19 @@ impl Breaker {
     pub fn ask(&self, rule: &Rule, now: Nanos) -> Result<Pass, Refused> {
         loop {
             let word = self.word.load(SeqCst);
-            let next = match State::unpack(word) {
+            let state = State::unpack(word);
+            if let Some(refused) = state.refuses(rule, now) {
+                return Err(refused);
+            }
+            let next = match state {
                 State::Closed { .. } => return Ok(Pass::Free),
-                State::Open { until } if now < until => {
-                    return Err(Refused {
-                        retry_after: until.minus(now),
-                    });
-                }
                 State::Open { .. } => HalfOpen::begin(self.next_phase()),
                 State::HalfOpen(half) if half.wants_more(rule.probes) => half,
-                State::HalfOpen(half) if now >= half.deadline => half.next_batch(),
-                State::HalfOpen(half) => {
-                    // The answers of the probes decide, which is soon, or their deadline.
-                    let retry_after = half.deadline.minus(now).min(Nanos::SECOND);
-                    return Err(Refused { retry_after });
-                }
+                State::HalfOpen(half) => half.next_batch(),
             };
             let next = next.with_one_more(now.plus(rule.probe_within));
             if self.replace(word, State::HalfOpen(next)) {
-                if matches!(State::unpack(word), State::Open { .. }) {
+                if matches!(state, State::Open { .. }) {
                     self.since.store(now.0, SeqCst);
                 }
                 return Ok(Pass::Probe(next.probe()));
@@ -205,6 +199,14 @@ impl Breaker {
                 return;
             }
         }
+    }
+
+    /// What [`Breaker::ask`] would say, changing nothing.
+    ///
+    /// # Errors
+    /// As [`Breaker::ask`].
+    pub fn would(&self, rule: &Rule, now: Nanos) -> Result<(), Refused> {
+        self.state().refuses(rule, now).map_or(Ok(()), Err)
     }
 
     /// Looks at it, changing nothing.
@@ -312,5 +314,6 @@ impl Trip {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests;

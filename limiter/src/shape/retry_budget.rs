@@ -65,7 +65,8 @@ impl Rule {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 

@@ -1,6 +1,6 @@
 //! A breaker's state in one word, so that one compare-exchange changes all of it.
 
-use super::Probe;
+use super::{Probe, Refused, Rule};
 use crate::Nanos;
 
 /// Where a breaker is.
@@ -82,6 +82,21 @@ impl State {
     }
 }
 
+impl State {
+    /// Why nothing is asked now; none when something may be.
+    pub(super) fn refuses(self, rule: &Rule, now: Nanos) -> Option<Refused> {
+        let retry_after = match self {
+            Self::Open { until } if now < until => until.minus(now),
+            // The answers of the probes decide, which is soon, or their deadline.
+            Self::HalfOpen(half) if !half.wants_more(rule.probes) && now < half.deadline => {
+                half.deadline.minus(now).min(Nanos::SECOND)
+            }
+            _ => return None,
+        };
+        Some(Refused { retry_after })
+    }
+}
+
 /// At most sixteen bits of a word.
 fn bits(word: u64, from: u32, count: u32) -> u16 {
     let low = word >> from & ((1 << count) - 1);
@@ -146,7 +161,8 @@ impl HalfOpen {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

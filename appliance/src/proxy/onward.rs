@@ -1,0 +1,203 @@
+//! The way of a request to its upstream, once or more often, and what is learned there.
+
+use std::{sync::Arc, time::Duration};
+
+use floodwall_config::{self as config, Action};
+use floodwall_limiter::Nanos;
+use http::StatusCode;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
+use pingora_proxy::Session;
+
+use super::{Exchange, Proxy, forward, session};
+use crate::{
+    access_log::Verdict,
+    generation::Generation,
+    host::Host,
+    upstream::{Attempt, Failure, Outcome, Repeat, Unavailable},
+};
+
+/// How long the whole exchange may take: what the route allows, and what the upstream does.
+pub(super) fn bound(generation: &Generation, route: &config::Route) -> Option<Duration> {
+    let total = match route.action {
+        Action::Upstream(index) => generation.upstream(index).timeouts.total,
+        Action::Respond(_) => None,
+    };
+    let timeout = route.timeout.map(Duration::from);
+    [timeout, total].into_iter().flatten().min()
+}
+
+/// Has the upstream take the request, or its fallback; or answers that it does not. True when it is answered.
+pub(super) async fn enter(
+    host: &Host,
+    session: &mut Session,
+    ctx: &mut Exchange,
+    index: config::UpstreamIndex,
+) -> Result<bool> {
+    ctx.upstream = Some(index);
+    let generation = Arc::clone(&ctx.generation);
+    let now = host.now();
+    let mut entered = (index, generation.upstream(index).enter(now));
+    if let (index, Err(Unavailable::Open { .. })) = entered
+        && let Some(other) = fallback(&generation, index)
+    {
+        entered = (other, generation.upstream(other).enter(now));
+    }
+    match entered {
+        (index, Ok(entry)) => {
+            ctx.enter(index, entry);
+            Ok(false)
+        }
+        (index, Err(unavailable)) => {
+            ctx.upstream = Some(index);
+            ctx.verdict = Verdict::Unavailable;
+            ctx.error = Some(unavailable.reason());
+            let wants_json = session::wants_json(session.req_header());
+            let answer = unavailable.answer(generation.upstream(index), wants_json)?;
+            Proxy::respond(session, answer).await
+        }
+    }
+}
+
+/// The upstream that is asked while the breaker of this one is open.
+fn fallback(
+    generation: &Generation,
+    index: config::UpstreamIndex,
+) -> Option<config::UpstreamIndex> {
+    generation.upstream_named(generation.upstream(index).fallback()?)
+}
+
+/// The server that was chosen, with the time it may take.
+pub(super) fn peer(host: &Host, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
+    let upstream = ctx.upstream()?;
+    let Some(attempt) = &ctx.attempt else {
+        return Error::e_explain(ErrorType::InternalError, "no server was chosen");
+    };
+    let address = attempt.address;
+    upstream.state.counts.requests.one();
+    let time_left = ctx
+        .connection
+        .as_ref()
+        .and_then(|connection| connection.time_left());
+    let peer = forward::peer(address, upstream, time_left);
+    ctx.tried.push(address);
+    ctx.asked = host.now();
+    // A body that is sent again passes the filter again.
+    ctx.body_bytes = 0;
+    Ok(peer)
+}
+
+/// A server could not be reached: another one may be.
+pub(super) fn unreachable(
+    host: &Host,
+    session: &mut Session,
+    ctx: &mut Exchange,
+    error: &mut Error,
+) {
+    let now = host.now();
+    if let Ok(upstream) = ctx.upstream() {
+        upstream.state.counts.connect_failures.one();
+    }
+    ctx.settle(Outcome::NoAnswer, now);
+    error.set_retry(again(session, ctx, Failure::Connect, now));
+}
+
+/// The head of a response came. One that is worth another try is dropped unread.
+///
+/// # Errors
+/// The status, to be retried, when another server is to be asked instead.
+pub(super) fn answered(
+    host: &Host,
+    session: &mut Session,
+    ctx: &mut Exchange,
+    status: StatusCode,
+) -> Result<()> {
+    // An interim response is not the answer yet; a change of protocols is.
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
+    let now = host.now();
+    ctx.answered = now;
+    let (status, took) = (status.as_u16(), now.minus(ctx.asked));
+    ctx.settle(Outcome::Answered { status, took }, now);
+    if !again(session, ctx, Failure::Status(status), now) {
+        return Ok(());
+    }
+    let mut error = Error::new_up(ErrorType::HTTPStatus(status));
+    error.set_retry(true);
+    Err(error)
+}
+
+/// The exchange with a server broke off.
+pub(super) fn broken(
+    host: &Host,
+    session: &mut Session,
+    ctx: &mut Exchange,
+    error: &mut Error,
+    reused: bool,
+) {
+    // Decided when the answer came.
+    if error.retry == RetryType::Decided(true) {
+        return;
+    }
+    let stale = error.retry == RetryType::ReusedOnly && reused;
+    error.set_retry(false);
+    if *error.esource() != ErrorSource::Upstream {
+        return;
+    }
+    let now = host.now();
+    let repeat = repeat(session, ctx, Failure::Reset);
+    if stale && repeat.idempotent && repeat.body_kept && !repeat.answered {
+        let next = ctx
+            .upstream()
+            .ok()
+            .and_then(|upstream| upstream.try_afresh(&ctx.tried, now));
+        error.set_retry(replace(ctx, next));
+        return;
+    }
+    ctx.settle(Outcome::NoAnswer, now);
+    let failure = match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::Timeout,
+        _ => Failure::Reset,
+    };
+    error.set_retry(again(session, ctx, failure, now));
+}
+
+/// Prepares another try, if there may be one.
+fn again(session: &Session, ctx: &mut Exchange, failure: Failure, now: Nanos) -> bool {
+    let out_of_time = ctx
+        .connection
+        .as_ref()
+        .and_then(|connection| connection.time_left())
+        .is_some_and(|left| left.is_zero());
+    if out_of_time {
+        return false;
+    }
+    let repeat = repeat(session, ctx, failure);
+    let next = ctx
+        .upstream()
+        .ok()
+        .and_then(|upstream| upstream.try_again(repeat, &ctx.tried, now));
+    let again = replace(ctx, next);
+    ctx.retries += u32::from(again);
+    again
+}
+
+/// Puts the next try into the place of the last, if there is one.
+fn replace(ctx: &mut Exchange, next: Option<Attempt>) -> bool {
+    let found = next.is_some();
+    if found {
+        ctx.attempt = next;
+    }
+    found
+}
+
+fn repeat(session: &Session, ctx: &Exchange, failure: Failure) -> Repeat {
+    Repeat {
+        failure,
+        idempotent: session.req_header().method.is_idempotent(),
+        body_kept: !session.as_ref().retry_buffer_truncated(),
+        answered: session.response_written().is_some(),
+        retries: ctx.retries,
+    }
+}

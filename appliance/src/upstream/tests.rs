@@ -1,0 +1,195 @@
+use std::num::NonZeroU32;
+
+use floodwall_config::{BreakerScope, MaxInFlight, Response, StatusRange, Trip, units::Share};
+
+use super::*;
+
+const NOW: Nanos = Nanos::from_secs(100);
+
+fn server(index: u16, weight: u32) -> config::Server {
+    config::Server {
+        address: SocketAddr::from(([127, 0, 0, 1], 9000 + index)),
+        weight: NonZeroU32::new(weight).unwrap(),
+    }
+}
+
+fn upstream_of(servers: Vec<config::Server>, breaker: Option<config::Breaker>) -> config::Upstream {
+    config::Upstream {
+        name: "app".to_owned(),
+        servers,
+        balance: config::Balance::RoundRobin,
+        timeouts: config::UpstreamTimeouts::default(),
+        retries: config::Retries::default(),
+        breaker,
+        max_in_flight: None,
+    }
+}
+
+/// One error opens it for two seconds.
+fn touchy(scope: BreakerScope) -> config::Breaker {
+    config::Breaker {
+        trip: Trip::ErrorRatio {
+            threshold: Share::of_millionths(500_000),
+        },
+        min_requests: 1,
+        window: Nanos::from_secs(10),
+        open_for: Nanos::from_secs(2),
+        probes: 1,
+        scope,
+        errors: vec![StatusRange::SERVER_ERRORS],
+        refusal: config::Refusal::Respond(Response {
+            status: 503,
+            headers: Vec::new(),
+            body: None,
+        }),
+    }
+}
+
+fn compile(upstream: &config::Upstream) -> Upstream {
+    Upstream::compile(upstream, Arc::default(), NOW)
+}
+
+fn fail(upstream: &Upstream, mut entry: Entry, now: Nanos) {
+    entry.attempt.settle(upstream, Outcome::NoAnswer, now);
+}
+
+#[test]
+fn a_retry_goes_elsewhere_while_there_is_an_elsewhere() {
+    let upstream = compile(&upstream_of(vec![server(0, 1), server(1, 3)], None));
+    let [one, other] = [0, 1].map(|index| upstream.servers[index].address);
+    for _ in 0..10 {
+        assert_eq!(upstream.begin(&[other], NOW).unwrap().address, one);
+    }
+    let any = upstream.begin(&[one, other], NOW).unwrap().address;
+    assert!([one, other].contains(&any));
+}
+
+#[test]
+fn a_server_with_an_open_breaker_is_passed_over() {
+    let servers = vec![server(0, 1), server(1, 1)];
+    let upstream = compile(&upstream_of(servers, Some(touchy(BreakerScope::Server))));
+    let bad = upstream.enter(NOW).unwrap();
+    let (bad_address, good_address) = (bad.attempt.address, upstream.servers[1].address);
+    assert_ne!(bad_address, good_address);
+    fail(&upstream, bad, NOW);
+    for _ in 0..10 {
+        assert_eq!(upstream.enter(NOW).unwrap().attempt.address, good_address);
+    }
+    // The only one that is left is asked again, and its breaker opens too.
+    let good = upstream.enter(NOW).unwrap();
+    fail(&upstream, good, NOW);
+    let refused = upstream.enter(NOW.plus(Nanos::SECOND)).unwrap_err();
+    assert_eq!(
+        refused,
+        Unavailable::Open {
+            retry_after: Nanos::SECOND
+        }
+    );
+}
+
+#[test]
+fn an_attempt_that_is_dropped_gives_its_probe_back() {
+    let upstream = compile(&upstream_of(
+        vec![server(0, 1)],
+        Some(touchy(BreakerScope::Upstream)),
+    ));
+    let first = upstream.enter(NOW).unwrap();
+    fail(&upstream, first, NOW);
+    let later = NOW.plus(Nanos::from_secs(2));
+    let probe = upstream.enter(later).unwrap();
+    assert!(upstream.enter(later).is_err(), "the only probe is out");
+    drop(probe);
+    let mut probe = upstream.enter(later).unwrap();
+    let answer = Outcome::Answered {
+        status: 200,
+        took: Nanos::SECOND,
+    };
+    probe.attempt.settle(&upstream, answer, later);
+    assert!(upstream.enter(later).is_ok() && upstream.enter(later).is_ok());
+}
+
+#[test]
+fn a_response_that_breaks_off_was_bad() {
+    let upstream = compile(&upstream_of(
+        vec![server(0, 1)],
+        Some(touchy(BreakerScope::Upstream)),
+    ));
+    let mut entry = upstream.enter(NOW).unwrap();
+    let answer = Outcome::Answered {
+        status: 200,
+        took: Nanos::SECOND,
+    };
+    entry.attempt.settle(&upstream, answer, NOW);
+    assert!(upstream.enter(NOW).is_ok());
+    fail(&upstream, entry, NOW);
+    assert!(upstream.enter(NOW).is_err());
+}
+
+#[test]
+fn slow_answers_open_a_breaker_that_looks_at_time() {
+    let slow = config::Breaker {
+        trip: Trip::SlowRatio {
+            threshold: Share::of_millionths(500_000),
+            after: Nanos::from_millis(50),
+        },
+        min_requests: 5,
+        ..touchy(BreakerScope::Upstream)
+    };
+    let upstream = compile(&upstream_of(vec![server(0, 1)], Some(slow)));
+    let answer = |millis, status| {
+        let mut entry = upstream.enter(NOW).unwrap();
+        let took = Nanos::from_millis(millis);
+        entry
+            .attempt
+            .settle(&upstream, Outcome::Answered { status, took }, NOW);
+    };
+    answer(50, 200);
+    answer(1, 500);
+    answer(51, 200);
+    answer(51, 200);
+    assert!(upstream.enter(NOW).is_ok());
+    answer(60, 200);
+    assert!(upstream.enter(NOW).is_err(), "three of five were slow");
+}
+
+#[test]
+fn places_are_counted_over_generations() {
+    let state: Arc<State> = Arc::default();
+    let config = config::Upstream {
+        max_in_flight: Some(MaxInFlight::Fixed(2)),
+        ..upstream_of(vec![server(0, 1)], None)
+    };
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
+    let first = old.enter(NOW).unwrap();
+    let new = Upstream::compile(&config, state, NOW);
+    let _second = new.enter(NOW).unwrap();
+    assert_eq!(new.enter(NOW).unwrap_err(), Unavailable::Full);
+    drop(first);
+    assert!(new.enter(NOW).is_ok());
+    assert_eq!(new.in_flight(), Some(1));
+}
+
+#[test]
+fn a_breaker_outlives_its_generation() {
+    let state: Arc<State> = Arc::default();
+    let mut config = upstream_of(vec![server(0, 1)], Some(touchy(BreakerScope::Upstream)));
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
+    old.take_over();
+    let entry = old.enter(NOW).unwrap();
+    fail(&old, entry, NOW);
+    let same = Upstream::compile(&config, Arc::clone(&state), NOW);
+    assert!(same.enter(NOW).is_err());
+    // Other settings take the state over too, and count anew when they count otherwise.
+    config.breaker.as_mut().unwrap().window = Nanos::from_secs(5);
+    let other = Upstream::compile(&config, Arc::clone(&state), NOW);
+    assert!(other.enter(NOW).is_err());
+    assert!(other.enter(NOW.plus(Nanos::from_secs(2))).is_ok());
+    // One that was taken out and put in again begins closed.
+    Upstream::compile(
+        &upstream_of(vec![server(0, 1)], None),
+        Arc::clone(&state),
+        NOW,
+    )
+    .take_over();
+    assert!(Upstream::compile(&config, state, NOW).enter(NOW).is_ok());
+}
