@@ -25,6 +25,12 @@ pub trait Contender: Sync {
     fn decide(&self, client: u32) -> bool;
 }
 
+impl Contender for Box<dyn Contender> {
+    fn decide(&self, client: u32) -> bool {
+        (**self).decide(client)
+    }
+}
+
 /// Floodwall, told the time as the proxy does: one clock read serves all of a request's limits.
 pub struct Floodwall {
     table: FlowTable<Box<[Set]>>,

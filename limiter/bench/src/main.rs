@@ -3,9 +3,13 @@
 //! The contenders take turns, one short round each, so that whatever else the machine does meets all of
 //! them; the figure is the median of their rounds, in CPU time of the slowest thread, so that a busy machine
 //! does not count. That is why this is no criterion bench, which measures one contender after the other, and
-//! by the wall clock. Usage: `cargo run --release [-- --quick]`.
+//! by the wall clock. Then each shape of flow control by itself, and an attack on all contenders: see [`attack`].
+//!
+//! Usage: `cargo run --release -- [--quick] [decisions] [shapes] [attack]`
 
+mod attack;
 mod contender;
+mod shapes;
 
 use std::{hint::black_box, thread, time::Duration};
 
@@ -44,8 +48,48 @@ impl Entrant {
 }
 
 fn main() {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let (options, wanted): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|word| word.starts_with("--"));
+    if let [what, contender] = wanted.as_slice()
+        && what == attack::CHILD
+    {
+        return attack::alone(contender);
+    }
+    let quick = options.iter().any(|option| option == "--quick");
     let rounds = if quick { QUICK_ROUNDS } else { ROUNDS };
+    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    if chosen("decisions") {
+        decisions(rounds);
+    }
+    if chosen("shapes") {
+        all_shapes(rounds);
+    }
+    if chosen("attack") {
+        attack::all();
+    }
+}
+
+/// Prints what a decision of each shape costs, and its ratio to a plain rate's.
+fn all_shapes(rounds: usize) {
+    let clients = 1_000;
+    let entrants: Vec<Entrant> = shapes::all(clients)
+        .into_iter()
+        .map(|(name, shape)| Entrant::new(name, 1_000_000, clients, shape))
+        .collect();
+    for threads in [1, 2] {
+        let figures = medians(&entrants, threads, rounds);
+        let rate = figures.first().map_or(f64::NAN, |(_, ns)| *ns);
+        for (name, ns) in figures {
+            let ratio = ns / rate;
+            println!(
+                "limiter/shape    keys={clients} threads={threads} {name:<18} {ns:6.1} ns  {ratio:.2} x rate"
+            );
+        }
+    }
+}
+
+fn decisions(rounds: usize) {
     for clients in [1, 1_000, 1_000_000] {
         let entrants = [
             Entrant::new("floodwall", 2_000_000, clients, Floodwall::new(clients)),

@@ -109,11 +109,11 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..1_000 {
                         hot.count(7, Outcome::Admitted, Nanos::ZERO, |name| {
-                            name.push_str("seven")
+                            name.push_str("seven");
                         });
                     }
                     hot.count(100 + thread, Outcome::Refused, Nanos::ZERO, |name| {
-                        name.push_str("lone")
+                        name.push_str("lone");
                     });
                 });
             }

@@ -75,7 +75,7 @@ fn a_name_is_cut_where_a_character_begins() {
         (6, ["x", &"é".repeat(99)].concat()),
     ] {
         sketch.count(key, Outcome::Admitted, Nanos::ZERO, |name| {
-            name.push_str(&long)
+            name.push_str(&long);
         });
     }
     let hot = merge(vec![sketch], Nanos::ZERO, 2);

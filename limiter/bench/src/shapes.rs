@@ -1,0 +1,207 @@
+//! Each shape of flow control at its usual answer, which is yes, told the time.
+
+use floodwall_limiter::{
+    FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Quota, Secret, Source,
+    shape::{
+        concurrency::{Keyed, Lone},
+        hot_keys::{HotKeys, Outcome},
+        in_flight::InFlight,
+        line::{Entered, Line, Place},
+        overload::{self, Strategy, Window},
+        warm_up::WarmUp,
+    },
+    table::Set,
+};
+
+use crate::contender::Contender;
+
+/// A shape as a closure.
+struct Shape<F>(F);
+
+impl<F: Fn(u32) -> bool + Sync> Contender for Shape<F> {
+    fn decide(&self, client: u32) -> bool {
+        (self.0)(client)
+    }
+}
+
+/// A name, and a decision of its shape.
+pub type Named = (&'static str, Box<dyn Contender>);
+
+/// All shapes for so many clients.
+pub fn all(clients: u32) -> Vec<Named> {
+    vec![
+        ("rate", rate(clients)),
+        ("rate-refused", rate_refused(clients)),
+        ("warm-up", warm_up(clients)),
+        ("queue", queue(clients)),
+        ("count-after", debit(clients)),
+        ("concurrency-one", concurrency_of_one_key()),
+        ("concurrency-keyed", concurrency_of_many_keys(clients)),
+        ("in-flight", in_flight()),
+        ("shed-strict", shed(Strategy::Strict)),
+        ("shed-bbr", shed(Strategy::Bbr)),
+        ("completed", completed()),
+        ("hot-key", hot_key(clients)),
+        ("hot-key-rotating", hot_key_rotating()),
+    ]
+}
+
+fn boxed(decide: impl Fn(u32) -> bool + Sync + 'static) -> Box<dyn Contender> {
+    Box::new(Shape(decide))
+}
+
+const SECRET: Secret = Secret {
+    k0: 0x0123_4567_89ab_cdef,
+    k1: 0xfedc_ba98_7654_3210,
+};
+
+const NOW: Nanos = Nanos::from_secs(1_000);
+
+fn table(clients: u32) -> FlowTable<Box<[Set]>> {
+    FlowTable::own(4 * u64::from(clients), SECRET)
+}
+
+fn limit(name: &str) -> LimitId {
+    LimitId::new(SECRET, LimitKind::Request, name)
+}
+
+fn flow(client: u32, limit: LimitId) -> FlowId {
+    FlowId::new(KeyHash::of_source(SECRET, Source::v4(client, 32)), limit)
+}
+
+/// Wide open: no decision is a refusal.
+fn widest() -> Quota {
+    Quota::new(1_000_000_000, Nanos::SECOND, u64::MAX)
+}
+
+fn rate(clients: u32) -> Box<dyn Contender> {
+    let (table, limit, quota) = (table(clients), limit("rate"), widest());
+    boxed(move |client| table.charge(flow(client, limit), quota, NOW, 1).is_ok())
+}
+
+fn rate_refused(clients: u32) -> Box<dyn Contender> {
+    let (table, limit) = (table(clients), limit("refused"));
+    boxed(move |client| {
+        table
+            .charge(flow(client, limit), Quota::CLOSED, NOW, 1)
+            .is_err()
+    })
+}
+
+/// The quota of the moment, a charge by it, and the warmth that it leaves: two cells.
+fn warm_up(clients: u32) -> Box<dyn Contender> {
+    let (table, limit, warmth) = (table(2 * clients), limit("warm-up"), limit("warmth"));
+    let shape = WarmUp::new(widest(), Nanos::from_secs(10), 3);
+    boxed(move |client| {
+        let key = KeyHash::of_source(SECRET, Source::v4(client, 32));
+        let (rate, warmth) = (FlowId::new(key, limit), FlowId::new(key, warmth));
+        let quota = shape.quota(table.time(warmth), NOW);
+        // A cold key has a burst of one, so that only the first of this moment is admitted.
+        let _ = table.charge(rate, quota, NOW, 1);
+        table
+            .update(warmth, NOW, |word| Ok(shape.admitted(word, NOW)))
+            .is_ok()
+    })
+}
+
+/// A limit with a queue in which nobody waits.
+fn queue(clients: u32) -> Box<dyn Contender> {
+    let (table, limit, quota, line) = (
+        table(clients),
+        limit("queue"),
+        widest(),
+        Line::<()>::default(),
+    );
+    boxed(move |client| {
+        let flow = flow(client, limit);
+        let reserve = || {
+            table.charge(flow, quota, NOW, 1).map(|done| Place {
+                turn: NOW,
+                charged: done.time,
+            })
+        };
+        let entered = line.enter(flow.fingerprint(), 1_000, NOW, (), reserve);
+        matches!(entered, Ok(Entered::AtOnce(_)))
+    })
+}
+
+/// What counts by responses or bytes is charged after the fact.
+fn debit(clients: u32) -> Box<dyn Contender> {
+    let (table, limit) = (table(clients), limit("after"));
+    boxed(move |client| {
+        table
+            .debit(flow(client, limit), Nanos(2), Nanos::SECOND, NOW)
+            .is_ok()
+    })
+}
+
+fn concurrency_of_one_key() -> Box<dyn Contender> {
+    let slots = Lone::<()>::default();
+    boxed(move |_| {
+        let entered = slots.try_enter(1_000);
+        slots.release(1_000, |()| {});
+        entered
+    })
+}
+
+fn concurrency_of_many_keys(clients: u32) -> Box<dyn Contender> {
+    let (slots, limit) = (Keyed::<()>::default(), limit("concurrency"));
+    debug_assert!(clients > 0);
+    boxed(move |client| {
+        let key = flow(client, limit).fingerprint();
+        let entered = slots.try_enter(key, 1_000);
+        slots.release(key, 1_000, |()| {});
+        entered
+    })
+}
+
+fn in_flight() -> Box<dyn Contender> {
+    let inside = InFlight::default();
+    boxed(move |_| {
+        let entered = inside.enter(1_000);
+        inside.leave();
+        entered
+    })
+}
+
+/// A measure that is above its trigger, and by `bbr` at its capacity.
+fn shed(strategy: Strategy) -> Box<dyn Contender> {
+    let window = Window::default();
+    for _ in 0..1_000 {
+        window.completed(NOW, Nanos::from_millis(10), Nanos::from_millis(10));
+    }
+    boxed(move |_| overload::sheds(strategy, 95, Some(90), 1_000, || window.capacity(NOW)))
+}
+
+fn completed() -> Box<dyn Contender> {
+    let window = Window::default();
+    boxed(move |client| {
+        let took = Nanos(1_000_000 + u64::from(client));
+        window.completed(NOW, took, took);
+        true
+    })
+}
+
+/// A key that has a counter already.
+fn hot_key(clients: u32) -> Box<dyn Contender> {
+    let hot = HotKeys::default();
+    debug_assert!(clients > 0);
+    boxed(move |client| {
+        hot.count(u64::from(client % 16) + 1, Outcome::Admitted, NOW, |name| {
+            name.push_str("client=192.0.2.7");
+        });
+        true
+    })
+}
+
+/// A key that comes once: it takes over a counter, and its name is written.
+fn hot_key_rotating() -> Box<dyn Contender> {
+    let hot = HotKeys::default();
+    boxed(move |client| {
+        hot.count(u64::from(client) + 1, Outcome::Admitted, NOW, |name| {
+            use std::fmt::Write as _;
+            let _ = write!(name, "client={}", std::net::Ipv4Addr::from_bits(client));
+        });
+        true
+    })
+}
