@@ -83,7 +83,7 @@ impl Quota {
         let interval = if self.interval < LONGEST_EXACT {
             ((self.interval * parts) + (1 << shift) - 1) >> shift
         } else if self.interval < LONGEST_EXACT << shift {
-            ((self.interval >> shift) + 1) * parts
+            ((self.interval + (1 << shift) - 1) >> shift) * parts
         } else {
             MAX_DEPTH
         };

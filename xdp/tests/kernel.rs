@@ -5,9 +5,11 @@ mod kernel {
     mod agreement;
     mod bogus;
     mod budgets;
+    mod costs;
     mod harness;
     mod life_cycle;
     mod lists;
+    mod matching;
     mod namespace;
     mod packet;
     mod parsing;
