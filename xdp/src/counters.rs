@@ -131,6 +131,11 @@ impl Tally {
         Ok(totals)
     }
 
+    /// What all CPUs have counted of the row that an interface is in.
+    pub(crate) fn of_interface(&self, ifindex: u32) -> Result<maps::Reasons, Error> {
+        self.row(ifindex % INTERFACE_ROWS)
+    }
+
     /// The totals with their names; `limits` are the present generation's.
     pub(crate) fn named(
         &self,

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst};
 use floodwall_limiter::{LimitId, Nanos};
 
 use crate::{
-    Counters, Error, InterfaceStatus, Memory, Rules, Sample, Samples, Settings, attachment,
+    Counters, Error, InterfaceStatus, Memory, Probe, Rules, Sample, Samples, Settings, attachment,
     pins::{self, Folder, Origin},
-    program::{Clock, Loaded},
+    program::{Clock, Loaded, Maps},
     shared::Shared,
 };
 
@@ -38,7 +38,7 @@ impl PreFilter {
         let plans = attachment::plan(&folder, &settings.interfaces, settings.mode)?;
         let (maps, origin) = folder.maps(settings.sources)?;
         let shared = Shared::over(maps)?;
-        let mut live = shared.load(&folder, rules, &[], Clock::Kernel)?;
+        let mut live = shared.load(Maps::Shared(folder.path()), rules, &[], Clock::Kernel)?;
         let interfaces = attachment::attach(&folder, plans, live.xdp()?, settings.mode)?;
         attachment::leave_others(&folder, &interfaces)?;
         shared.page.generation().store(rules.generation, SeqCst);
@@ -65,8 +65,9 @@ impl PreFilter {
     /// As [`PreFilter::load`].
     #[doc(hidden)]
     pub fn load_with_clock(&self, rules: &Rules, clock: Clock) -> Result<Loaded, Error> {
-        let present: Vec<LimitId> = self.live().limits().iter().map(|limit| limit.id).collect();
-        self.shared.load(&self.folder, rules, &present, clock)
+        let present = self.present();
+        self.shared
+            .load(Maps::Shared(self.folder.path()), rules, &present, clock)
     }
 
     /// Replaces the program on every interface, each atomically for its packets.
@@ -120,6 +121,19 @@ impl PreFilter {
             .named(&self.shared.page, live.limits(), interfaces)
     }
 
+    /// Copies the state into a probe for these rules, to ask it what would become of packets.
+    ///
+    /// # Errors
+    /// As [`PreFilter::load`].
+    pub fn probe(&self, rules: &Rules) -> Result<Probe, Error> {
+        let sets = self.shared.sets;
+        let present = self.present();
+        let program = self
+            .shared
+            .load(Maps::Own { sets }, rules, &present, Clock::Kernel)?;
+        Probe::of(program, self.folder.path(), sets)
+    }
+
     /// Opens the samples of dropped packets. They have one reader at a time.
     ///
     /// # Errors
@@ -163,6 +177,11 @@ impl PreFilter {
         let folder = Folder::open(settings)?;
         attachment::leave_others(&folder, &[])?;
         folder.remove()
+    }
+
+    /// The limits of the program that packets meet.
+    fn present(&self) -> Vec<LimitId> {
+        self.live().limits().iter().map(|limit| limit.id).collect()
     }
 
     fn live(&self) -> MutexGuard<'_, Loaded> {

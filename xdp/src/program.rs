@@ -4,7 +4,7 @@ use std::{path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader, Pod, include_bytes_aligned,
-    maps::Map,
+    maps::{Map, MapData},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall_xdp_abi::{
@@ -77,13 +77,22 @@ struct ListData(list::Lists);
 // SAFETY: as above.
 unsafe impl Pod for ListData {}
 
+/// Which maps a program works on beside its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Maps<'a> {
+    /// Those that are pinned in a folder, with all other generations.
+    Shared(&'a Path),
+    /// None: new ones of the same size, with so many sets of cells.
+    Own { sets: u64 },
+}
+
 impl Loaded {
-    /// Loads the program with the pinned maps in `folder`, and fills what is its own.
+    /// Loads the program, and fills the maps of its generation.
     ///
     /// # Errors
     /// [`Error::Privilege`], [`Error::Memory`], or [`Error::Kernel`] with what the verifier said.
     pub(crate) fn new(
-        folder: &Path,
+        maps: Maps<'_>,
         mut compiled: Compiled,
         limits: Vec<LoadedLimit>,
         clock: Clock,
@@ -94,8 +103,15 @@ impl Loaded {
         let data = Data(compiled.data);
         let mut loader = EbpfLoader::new();
         loader.override_global(RULES, &data, true);
-        for name in PINNED {
-            loader.map_pin_path(name, folder.join(name));
+        match maps {
+            Maps::Shared(folder) => {
+                for name in PINNED {
+                    loader.map_pin_path(name, folder.join(name));
+                }
+            }
+            Maps::Own { sets } => {
+                loader.map_max_entries(FLOWS, u32::try_from(sets).unwrap_or(u32::MAX));
+            }
         }
         let lists = &compiled.lists;
         let list_data = ListData(lists.data);
@@ -185,15 +201,28 @@ impl Loaded {
             .ok_or(Error::Object { what: PROGRAM })
     }
 
+    /// Maps the first words of one of the program's arrays.
+    pub(crate) fn words(&self, name: &'static str, len: usize) -> Result<Mapped<AtomicU64>, Error> {
+        let Some(Map::Array(map)) = self.ebpf.map(name) else {
+            return Err(Error::Object { what: name });
+        };
+        Mapped::over(map, name, len)
+    }
+
+    /// Takes a per-CPU array of the program, which keeps it too.
+    pub(crate) fn take_counts(&mut self, name: &'static str) -> Result<MapData, Error> {
+        match self.ebpf.take_map(name) {
+            Some(Map::PerCpuArray(map)) => Ok(map),
+            _ => Err(Error::Object { what: name }),
+        }
+    }
+
     /// Fills an array of this generation.
     fn fill(&self, name: &'static str, words: &[u64]) -> Result<(), Error> {
         if words.is_empty() {
             return Ok(());
         }
-        let Some(Map::Array(map)) = self.ebpf.map(name) else {
-            return Err(Error::Object { what: name });
-        };
-        let memory = Mapped::<AtomicU64>::over(map, name, words.len())?;
+        let memory = self.words(name, words.len())?;
         for (word, filled) in memory.as_ref().iter().zip(words) {
             // Nobody reads before the program is loaded, which orders these stores.
             word.store(*filled, Relaxed);

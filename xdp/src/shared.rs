@@ -8,8 +8,8 @@ use crate::{
     compile::{self, Table},
     control::Page,
     counters::Tally,
-    pins::{Folder, Maps},
-    program::{Clock, Loaded},
+    pins::Maps,
+    program::{self, Clock, Loaded},
     slots,
 };
 
@@ -28,7 +28,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) page: Page,
     pub(crate) tally: Tally,
-    sets: u64,
+    /// Number of sets of the flow table.
+    pub(crate) sets: u64,
 }
 
 impl Shared {
@@ -54,7 +55,7 @@ impl Shared {
     /// Loads a program for these rules; `present` are the limits of the one that is running.
     pub(crate) fn load(
         &self,
-        folder: &Folder,
+        maps: program::Maps<'_>,
         rules: &Rules,
         present: &[LimitId],
         clock: Clock,
@@ -74,7 +75,7 @@ impl Shared {
             .zip(names)
             .map(|((id, slot), name)| LoadedLimit { name, id, slot })
             .collect();
-        Loaded::new(folder.path(), compiled, limits, clock)
+        Loaded::new(maps, compiled, limits, clock)
     }
 }
 

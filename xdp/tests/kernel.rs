@@ -13,6 +13,9 @@ mod kernel {
     mod namespace;
     mod packet;
     mod parsing;
+    mod probe;
     mod records;
+    mod resets;
+    mod samples;
     mod verdicts;
 }

@@ -144,7 +144,7 @@ impl Facts {
     pub const OPENS: Self = Self(1);
     /// See [`Reason::Essential`].
     pub const ESSENTIAL: Self = Self(2);
-    /// TCP that is to be answered with a reset, for it is none itself.
+    /// TCP that may be answered with a reset: all of a segment, and none itself.
     pub const RESETTABLE: Self = Self(4);
     /// IPv6 with an authentication header.
     pub const AUTHENTICATED: Self = Self(8);

@@ -11,7 +11,7 @@ use floodwall_xdp::{Error, Mode, Origin, PreFilter, Reason, Rules, Settings};
 
 use super::{
     harness::{folder, rules, settings, skipped},
-    namespace::{Namespace, eventually, ip, pair},
+    namespace::{Namespace, eventually, index, ip, pair},
     packet::{ACK, tcp},
 };
 
@@ -306,4 +306,28 @@ fn detaching_leaves_nothing() {
     let filter = instance.attach(&rules()).unwrap();
     assert!(!filter.interfaces()[0].adopted);
     assert_eq!(filter.origin(), &Origin::Created);
+}
+
+#[test]
+fn each_interface_has_its_own_counts_of_packets_and_dropped_bytes() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let filter = Instance::on(&["left", "right"]);
+    let filter = filter.leased(&denying(1));
+    let frame = tcp(BAD, 443, ACK).bytes();
+    for _ in 0..5 {
+        namespace.send(&frame);
+    }
+    eventually("all have come", || count(&filter, Reason::Denied) == 5);
+    let counters = filter.counters().unwrap();
+    let denied = |name: &str| {
+        let mut rows = counters.interfaces.iter();
+        let row = rows.find(|row| row.ifindex == index(name)).unwrap();
+        let counts = row.reasons[Reason::Denied as usize];
+        (counts.packets, counts.bytes)
+    };
+    assert_eq!(denied("left"), (0, 0));
+    assert_eq!(denied("right"), (5, 5 * frame.len() as u64));
 }

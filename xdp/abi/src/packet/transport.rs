@@ -140,7 +140,7 @@ fn tcp<B: Bytes + ?Sized>(
         port: Port::new(header.u16(2)),
         facts: Facts::OPENS
             .when(flags & (SYN | ACK) == SYN)
-            .with(Facts::RESETTABLE.when(flags & RST == 0)),
+            .with(Facts::RESETTABLE.when(flags & RST == 0 && !place.fragmented)),
         odd: first(
             odd(checks, CHECK_LENGTHS, Reason::BadLength, bad_length),
             || odd(checks, CHECK_TCP_FLAGS, Reason::TcpFlags, bad_flags),

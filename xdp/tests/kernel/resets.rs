@@ -1,0 +1,208 @@
+//! The answer to a blocked source's TCP: what it says, and who gets none.
+
+use floodwall_limiter::{Nanos, Quota, Scope};
+use floodwall_xdp::{Action, BlockAction, Checks, Loaded, Outcome, Rules};
+
+use super::{
+    harness::{Bench, rules, skipped},
+    packet::{ACK, FIN, Packet, RST, SYN, tcp, udp},
+};
+
+const V4: &str = "198.51.100.7";
+const V6: &str = "2001:db8:7::7";
+const VLAN: u16 = 0x8100;
+
+/// Both sources blocked, with so many resets at once and none after them.
+fn blocked(resets: u64) -> (Bench, Loaded) {
+    let bench = Bench::new();
+    for source in [V4, V6] {
+        bench.block(source, Scope::Listeners, Nanos::MAX);
+    }
+    let program = bench.load(&Rules {
+        checks: Checks {
+            tcp_flags: Action::Pass,
+            ..Checks::default()
+        },
+        block_action: BlockAction::Reset(Quota::new(1, Nanos::from_secs(3600), resets)),
+        ..rules()
+    });
+    (bench, program)
+}
+
+/// A segment with numbers of its own and so many bytes of text.
+fn segment(from: &str, flags: u8, text: usize) -> Packet {
+    let mut packet = tcp(from, 443, flags);
+    packet.payload[4..8].copy_from_slice(&SEQUENCE.to_be_bytes());
+    packet.payload[8..12].copy_from_slice(&ACKNOWLEDGED.to_be_bytes());
+    packet.payload.resize(20 + text, 7);
+    packet
+}
+
+const SEQUENCE: u32 = 0xffff_fff0;
+const ACKNOWLEDGED: u32 = 0x0102_0304;
+
+/// The sum of 16-bit words as the internet checksum wants it: all ones over what carries a good one.
+fn sum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| {
+        let low = pair.get(1).copied().unwrap_or(0);
+        u32::from(u16::from_be_bytes([pair[0], low]))
+    });
+    let sum: u32 = words.sum();
+    let once = (sum >> 16) + (sum & 0xffff);
+    u16::try_from((once >> 16) + (once & 0xffff)).unwrap()
+}
+
+/// What an answer says, once everything that is the same in all of them is checked.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    sequence: u32,
+    acknowledged: u32,
+    flags: u8,
+}
+
+fn read(answer: &[u8], question: &[u8], tags: usize) -> Said {
+    let network = 14 + 4 * tags;
+    assert_eq!(answer[0..6], question[6..12], "to whom it came from");
+    assert_eq!(answer[6..12], question[0..6]);
+    assert_eq!(answer[12..network], question[12..network], "in its VLAN");
+    let (header, asked) = (&answer[network..], &question[network..]);
+    let (length, addresses) = if header[0] >> 4 == 4 {
+        assert_eq!(header[0], 0x45, "no options");
+        assert_eq!(header[2..4], [0, 40]);
+        assert_eq!(sum(&header[..20]), 0xffff);
+        assert_eq!((header[8], header[9]), (64, 6));
+        assert_eq!(header[12..16], asked[16..20]);
+        assert_eq!(header[16..20], asked[12..16]);
+        (20, &header[12..20])
+    } else {
+        assert_eq!(header[0..4], [0x60, 0, 0, 0]);
+        assert_eq!(header[4..8], [0, 20, 6, 64]);
+        assert_eq!(header[8..24], asked[24..40]);
+        assert_eq!(header[24..40], asked[8..24]);
+        (40, &header[8..40])
+    };
+    let reset = &header[length..];
+    assert_eq!(reset.len(), 20, "nothing behind it");
+    assert_eq!(
+        reset[0..4],
+        [443_u16.to_be_bytes(), 40_000_u16.to_be_bytes()].concat()
+    );
+    assert_eq!(reset[12], 5 << 4);
+    let pseudo = [addresses, &[0, 6, 0, 20]].concat();
+    assert_eq!(sum(&[&pseudo, reset].concat()), 0xffff);
+    let word = |at: usize| u32::from_be_bytes(reset[at..at + 4].try_into().unwrap());
+    Said {
+        sequence: word(4),
+        acknowledged: word(8),
+        flags: reset[13],
+    }
+}
+
+#[test]
+fn a_segment_is_answered_with_the_reset_that_it_asks_for() {
+    if skipped() {
+        return;
+    }
+    let (bench, program) = blocked(1000);
+    // RFC 9293, 3.10.7.1.
+    let at = |sequence| Said {
+        sequence,
+        acknowledged: 0,
+        flags: RST,
+    };
+    let of = |length: u32| Said {
+        sequence: 0,
+        acknowledged: SEQUENCE.wrapping_add(length),
+        flags: RST | ACK,
+    };
+    for from in [V4, V6] {
+        for (what, packet, tags, said) in [
+            ("SYN", segment(from, SYN, 0), 0, of(1)),
+            ("SYN with text", segment(from, SYN, 100), 0, of(101)),
+            ("SYN and FIN", segment(from, FIN | SYN, 9), 0, of(11)),
+            ("ACK", segment(from, ACK, 0), 0, at(ACKNOWLEDGED)),
+            ("text", segment(from, ACK, 1400), 0, at(ACKNOWLEDGED)),
+            (
+                "more than a buffer",
+                segment(from, ACK, 5000),
+                0,
+                at(ACKNOWLEDGED),
+            ),
+            (
+                "FIN and ACK",
+                segment(from, FIN | ACK, 0),
+                0,
+                at(ACKNOWLEDGED),
+            ),
+            ("a tag", segment(from, SYN, 0).tagged(&[VLAN]), 1, of(1)),
+            (
+                "two tags",
+                segment(from, SYN, 9).tagged(&[0x88a8, VLAN]),
+                2,
+                of(10),
+            ),
+        ] {
+            let question = packet.bytes();
+            let (_, run) = bench.decided(|| program.test_run(&question, 1).unwrap());
+            assert_eq!(run.action, Outcome::Answer, "{what} from {from}");
+            assert_eq!(
+                read(&run.frame, &question, tags),
+                said,
+                "{what} from {from}"
+            );
+        }
+    }
+    let options = segment(V4, SYN, 3).with_options(12).bytes();
+    let (_, run) = bench.decided(|| program.test_run(&options, 1).unwrap());
+    assert_eq!(read(&run.frame, &options, 0), of(4), "options");
+    let chain = segment(V6, SYN, 3)
+        .behind(60, &[0; 7])
+        .behind(0, &[0; 7])
+        .bytes();
+    let (_, run) = bench.decided(|| program.test_run(&chain, 1).unwrap());
+    assert_eq!(read(&run.frame, &chain, 0), of(4), "extension headers");
+}
+
+#[test]
+fn what_may_not_be_answered_is_dropped() {
+    if skipped() {
+        return;
+    }
+    let (bench, program) = blocked(1000);
+    let group = {
+        let mut frame = segment(V4, SYN, 0).bytes();
+        frame[0] |= 1;
+        frame
+    };
+    for (what, packet) in [
+        ("a reset", segment(V4, RST, 0).bytes()),
+        ("a reset over IPv6", segment(V6, RST | ACK, 0).bytes()),
+        ("UDP", udp(V4, 443).bytes()),
+        (
+            "a first fragment",
+            segment(V4, SYN, 4).fragment(0x2000).bytes(),
+        ),
+        ("to a group", group),
+    ] {
+        let (_, run) = bench.decided(|| program.test_run(&packet, 1).unwrap());
+        assert_eq!(run.action, Outcome::Drop, "{what}");
+    }
+    assert_eq!(bench.filter.counters().unwrap().resets, 0);
+}
+
+#[test]
+fn resets_go_out_at_their_rate_and_the_rest_is_dropped() {
+    if skipped() {
+        return;
+    }
+    let (bench, program) = blocked(7);
+    let packet = segment(V4, SYN, 0).bytes();
+    let answers = (0..50)
+        .filter(|_| {
+            let (_, run) = bench.decided(|| program.test_run(&packet, 1).unwrap());
+            run.action == Outcome::Answer
+        })
+        .count();
+    assert_eq!(answers, 7);
+    assert_eq!(bench.filter.counters().unwrap().resets, 7);
+}
