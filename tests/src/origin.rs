@@ -50,7 +50,7 @@ pub enum Mood {
     Status(u16),
     /// With the end of the connection.
     HangUp,
-    /// With the beginning of a response, and the end of the connection a tenth of a second later.
+    /// With one half of a megabyte, and the end of the connection a tenth of a second later.
     BreakOff,
 }
 
@@ -193,8 +193,8 @@ impl Shared {
                 Mood::Well | Mood::HangUp => return writer.shutdown(Shutdown::Both),
                 Mood::Status(status) => answer(&mut writer, &format!("/status/{status}"), to_head)?,
                 Mood::BreakOff => {
-                    writer
-                        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes\n")?;
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+                    writer.write_all((head.to_owned() + &"x".repeat(500_000)).as_bytes())?;
                     // A proxy that reads both at once may take it for no response at all.
                     wait::for_the_clock(Instant::now() + Duration::from_millis(100));
                     return writer.shutdown(Shutdown::Both);
