@@ -205,7 +205,7 @@ impl Config {
         let routes = fields.required("routes", |list| routes(list, &known));
         let limits = fields.or("limits", |map| map.pairs(Limit::read), Vec::new());
         let protection = fields.optional("protection", Protection::read);
-        let prefilter = fields.optional("prefilter", Prefilter::read);
+        let prefilter = fields.optional("prefilter", |value| Prefilter::read(value, folder));
         let admin = fields.or(
             "admin",
             |value| Admin::read(value, folder, &mut bound),
@@ -271,7 +271,7 @@ fn text_of(path: &Path) -> Result<String, Fault> {
     if bytes.len() > yaml::MAX_BYTES {
         return Err(Fault::Value {
             found: "a larger file".into(),
-            allowed: "at most 4 MiB".into(),
+            allowed: "at most 32 MiB".into(),
         });
     }
     String::from_utf8(bytes).map_err(|error| {

@@ -31,6 +31,11 @@ pub enum ChangeKind {
     },
     /// Changed in a way that is better read in the file.
     Edited,
+    /// A list has other entries.
+    Entries {
+        added: usize,
+        removed: usize,
+    },
     /// The same things in another order.
     Reordered,
 }
@@ -43,6 +48,12 @@ impl fmt::Display for Change {
             ChangeKind::Removed => write!(f, "{path}: removed"),
             ChangeKind::Changed { old, new } => write!(f, "{path}: {old} -> {new}"),
             ChangeKind::Edited => write!(f, "{path}: changed"),
+            ChangeKind::Entries { added: 1, removed } => {
+                write!(f, "{path}: 1 entry added, {removed} removed")
+            }
+            ChangeKind::Entries { added, removed } => {
+                write!(f, "{path}: {added} entries added, {removed} removed")
+            }
             ChangeKind::Reordered => write!(f, "{path}: in another order"),
         }
     }
@@ -247,7 +258,7 @@ prefilter: { interfaces: [eth0] }
             (
                 "[eth0]",
                 "[eth0], deny: [192.0.2.0/24]",
-                "prefilter.deny: changed",
+                "prefilter.deny: 1 entry added, 0 removed",
             ),
             (
                 "8080'",

@@ -33,6 +33,7 @@ mod listener;
 mod log;
 mod matching;
 mod net;
+mod net_list;
 mod packet_limit;
 mod prefilter;
 mod problem;

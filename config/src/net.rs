@@ -28,26 +28,42 @@ pub(crate) fn net(value: Cursor<'_>) -> Option<IpNet> {
 
 /// Reads the network that `written` stands for; problems are reported at `value`.
 pub(crate) fn net_of(written: &str, value: Cursor<'_>) -> Option<IpNet> {
-    let found = || format!("`{written}`");
-    let Some(net) = parse_net(written) else {
-        return value.refuse_as(found(), NET);
-    };
+    match checked(written) {
+        Ok(net) => Some(net),
+        Err(Odd::Unreadable) => value.refuse_as(format!("`{written}`"), NET),
+        Err(Odd::Value { found, allowed }) => value.refuse_as(found, allowed),
+    }
+}
+
+/// What keeps a text from being a network.
+pub(crate) enum Odd {
+    Unreadable,
+    /// It could be one, but for this.
+    Value {
+        found: String,
+        allowed: String,
+    },
+}
+
+/// The network that a text stands for, if a list may have it.
+pub(crate) fn checked(written: &str) -> Result<IpNet, Odd> {
+    let net = parse_net(written).ok_or(Odd::Unreadable)?;
     if net.trunc() != net {
-        return value.refuse_as(
-            format!("{} with host bits set", found()),
-            format!("{}", net.trunc()),
-        );
+        return Err(Odd::Value {
+            found: format!("`{written}` with host bits set"),
+            allowed: net.trunc().to_string(),
+        });
     }
     // The stack and the kernel program see such a client as IPv4: the entry would never be met.
     if let IpAddr::V6(address) = net.addr()
         && let Some(plain) = address.to_ipv4_mapped()
     {
-        return value.refuse_as(
-            format!("the IPv4-mapped {}", found()),
-            format!("it as IPv4: {plain}"),
-        );
+        return Err(Odd::Value {
+            found: format!("the IPv4-mapped `{written}`"),
+            allowed: format!("it as IPv4: {plain}"),
+        });
     }
-    Some(net)
+    Ok(net)
 }
 
 /// The network that a text stands for, host bits and all.

@@ -1,13 +1,15 @@
 //! `prefilter`: what the kernel drops before the host's stack sees it.
 
+use std::path::Path;
+
 use floodwall_limiter::Nanos;
 use ipnet::IpNet;
 
 use crate::PacketLimit;
-use crate::net::net;
+use crate::net_list;
 use crate::packet_limit::SECTION as LIMIT;
 use crate::read::{Cursor, Fields, choice, count, counted, flag, span, text, unique_list};
-use crate::section::{ANY, COUNT, DURATION, Key, NET, ONE, Section, Shape};
+use crate::section::{ANY, COUNT, DURATION, Key, ONE, Section, Shape};
 
 /// The packet filter on the host's interfaces.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +79,16 @@ pub(crate) static SECTION: Section = Section {
             Shape::Flag,
             "do not start without it; default false",
         ),
-        Key::new("allow", Shape::List(&NET, ANY), "sources that always pass"),
-        Key::new("deny", Shape::List(&NET, ANY), "sources that never do"),
+        Key::new(
+            "allow",
+            Shape::List(&net_list::ITEM, ANY),
+            "sources that always pass; networks, or files of them",
+        ),
+        Key::new(
+            "deny",
+            Shape::List(&net_list::ITEM, ANY),
+            "sources that never do; networks, or files of them",
+        ),
         Key::new(
             "limits",
             Shape::Named(&LIMIT, ANY),
@@ -118,7 +128,7 @@ const MODES: &[&str] = &["auto", "native", "generic", "off"];
 const MALFORMED: &[&str] = &["drop", "pass"];
 
 impl Prefilter {
-    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
         let interfaces = fields.required("interfaces", interfaces);
         let modes = choice(
@@ -132,7 +142,7 @@ impl Prefilter {
         );
         let mode = fields.or("mode", modes, XdpMode::Auto);
         let required = fields.or("required", flag, false);
-        let nets = |list: Cursor<'_>| unique_list(list, "network", net);
+        let nets = |list: Cursor<'_>| net_list::list(list, folder);
         let allow = fields.or("allow", nets, Vec::new());
         let deny = fields.or("deny", nets, Vec::new());
         let limits = fields.or("limits", limits, Vec::new());

@@ -1,7 +1,7 @@
 //! What is wrong in a file: where, what was found, and what is allowed.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A line and a column, both counted from 1; the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,9 +92,13 @@ pub struct Problems {
 const SHOWN: usize = 100;
 
 impl Problems {
-    /// Sorts the problems by their place.
-    pub(crate) fn new(mut kept: Vec<Problem>, dropped: usize) -> Self {
-        kept.sort_by_key(|problem| problem.place);
+    /// Sorts the problems by their place; those of the configuration come before those of the files it names.
+    pub(crate) fn new(mut kept: Vec<Problem>, dropped: usize, configuration: &Path) -> Self {
+        let order = |problem: &Problem| problem.file != configuration;
+        kept.sort_by(|a, b| {
+            let (a, b) = ((order(a), &a.file, a.place), (order(b), &b.file, b.place));
+            a.cmp(&b)
+        });
         Self { kept, dropped }
     }
 
@@ -167,7 +171,12 @@ mod tests {
 
     #[test]
     fn many_problems_are_sorted_and_the_rest_counted() {
-        let text = Problems::new((1..=120).rev().map(problem).collect(), 3).to_string();
+        let text = Problems::new(
+            (1..=120).rev().map(problem).collect(),
+            3,
+            Path::new("f.yaml"),
+        )
+        .to_string();
         assert!(text.starts_with("f.yaml:1:3:"), "{text}");
         assert_eq!(text.lines().count(), SHOWN + 1);
         assert!(text.ends_with("\nand 23 more"), "{text}");

@@ -9,7 +9,7 @@ mod first_places;
 mod names;
 mod scalars;
 
-pub(crate) use cursor::{Cursor, Report};
+pub(crate) use cursor::{Cursor, Report, shortened};
 pub(crate) use fields::Fields;
 pub(crate) use names::{NAME_PATTERN, Names, name};
 pub(crate) use scalars::{

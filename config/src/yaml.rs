@@ -13,8 +13,8 @@ use crate::problem::{Fault, Place};
 
 pub(crate) use tree::{Entry, Node, ScalarKind, Value};
 
-/// The largest file that is read, in bytes.
-pub(crate) const MAX_BYTES: usize = 4 << 20;
+/// The largest file that is read, in bytes: a million networks and the rest.
+pub(crate) const MAX_BYTES: usize = 32 << 20;
 
 /// Reads one document.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn read(text: &str) -> Result<Node<'_>, (Option<Place>, Fault)> {
             None,
             Fault::Value {
                 found,
-                allowed: "at most 4 MiB".into(),
+                allowed: "at most 32 MiB".into(),
             },
         ));
     }
@@ -127,6 +127,6 @@ mod tests {
 
     #[test]
     fn a_file_beyond_the_size_is_refused_unread() {
-        assert!(fault_of(&"a".repeat(MAX_BYTES + 1)).contains("at most 4 MiB"));
+        assert!(fault_of(&"a".repeat(MAX_BYTES + 1)).contains("at most 32 MiB"));
     }
 }

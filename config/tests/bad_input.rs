@@ -32,23 +32,23 @@ fn problem_of(text: &str) -> String {
 }
 
 #[test]
-fn ten_megabytes() {
+fn forty_megabytes() {
     assert_eq!(
-        problem_of(&"a: 1\n".repeat(2 << 20)),
-        "f: found a file of 10485760 bytes; allowed: at most 4 MiB"
+        problem_of(&"a: 1\n".repeat(8 << 20)),
+        "f: found a file of 41943040 bytes; allowed: at most 32 MiB"
     );
     let file = std::env::temp_dir().join(format!("floodwall-config-{}.yaml", std::process::id()));
-    std::fs::write(&file, vec![b'a'; 10 << 20]).unwrap();
+    std::fs::write(&file, vec![b'a'; 40 << 20]).unwrap();
     let problems = Config::load(&file).unwrap_err().to_string();
     std::fs::remove_file(&file).unwrap();
     assert!(
-        problems.ends_with("found a larger file; allowed: at most 4 MiB"),
+        problems.ends_with("found a larger file; allowed: at most 32 MiB"),
         "{problems}"
     );
 }
 
 #[test]
-fn just_under_the_size() {
+fn four_megabytes_of_anything() {
     const MOST: usize = 4 << 20;
     let fill = |unit: &str| unit.repeat(MOST / unit.len());
     for text in [

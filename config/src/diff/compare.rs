@@ -44,6 +44,23 @@ impl Changes {
         }
     }
 
+    /// Compares lists whose order means nothing by how many entries only one of them has.
+    pub(super) fn entries<T: Ord + Copy>(&mut self, path: &str, old: &[T], new: &[T]) {
+        if old == new {
+            return;
+        }
+        let (old, new) = (sorted(old), sorted(new));
+        let (mut both, mut after) = (0, new.iter().peekable());
+        for entry in &old {
+            while after.next_if(|next| *next < entry).is_some() {}
+            both += usize::from(after.next_if_eq(&entry).is_some());
+        }
+        let (added, removed) = (new.len() - both, old.len() - both);
+        if added + removed > 0 {
+            self.push(path, ChangeKind::Entries { added, removed });
+        }
+    }
+
     /// Compares things by their names, whatever their order; `compare` those that are in both.
     pub(super) fn by_name<T: Named>(
         &mut self,
@@ -64,6 +81,14 @@ impl Changes {
             self.push(format!("{path}.{}", item.name()), ChangeKind::Removed);
         }
     }
+}
+
+/// The entries of a list in their order, each once.
+fn sorted<T: Ord + Copy>(list: &[T]) -> Vec<T> {
+    let mut entries = list.to_vec();
+    entries.sort_unstable();
+    entries.dedup();
+    entries
 }
 
 /// Things that the operator names.

@@ -41,8 +41,8 @@ pub(super) fn live(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&
     let (Some(old), Some(new)) = (old, new) else {
         return;
     };
-    changes.edited("prefilter.allow", &old.allow, &new.allow);
-    changes.edited("prefilter.deny", &old.deny, &new.deny);
+    changes.entries("prefilter.allow", &old.allow, &new.allow);
+    changes.entries("prefilter.deny", &old.deny, &new.deny);
     changes.edited("prefilter.limits", &old.limits, &new.limits);
     changes.value("prefilter.malformed", &old.malformed, &new.malformed, word);
     changes.value("prefilter.outlive", &old.outlive, &new.outlive, |span| {

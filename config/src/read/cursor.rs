@@ -32,10 +32,14 @@ impl Report {
     }
 
     pub(crate) fn add(&self, place: Option<Place>, path: String, fault: Fault) {
+        self.add_in(&self.file, place, path, fault);
+    }
+
+    fn add_in(&self, file: &FilePath, place: Option<Place>, path: String, fault: Fault) {
         let mut problems = self.problems.borrow_mut();
         if problems.len() < KEPT {
             problems.push(Problem {
-                file: self.file.clone(),
+                file: file.into(),
                 place,
                 path,
                 fault,
@@ -55,7 +59,7 @@ impl Report {
         let problems = self.problems.into_inner();
         match value {
             Some(value) if problems.is_empty() => Ok(value),
-            _ => Err(Problems::new(problems, self.dropped.get())),
+            _ => Err(Problems::new(problems, self.dropped.get(), &self.file)),
         }
     }
 }
@@ -264,6 +268,12 @@ impl<'a> Cursor<'a> {
         self.report
             .add(Some(self.place), self.way.to_string(), fault);
         None
+    }
+
+    /// Reports a fault of another file, which this value names.
+    pub(crate) fn report_in(&self, file: &FilePath, place: Place, fault: Fault) {
+        let path = self.way.to_string();
+        self.report.add_in(file, Some(place), path, fault);
     }
 
     pub(crate) fn describe(&self) -> String {

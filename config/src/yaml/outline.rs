@@ -23,8 +23,8 @@ pub(super) enum Shape {
 }
 
 const MAX_DEPTH: usize = 64;
-/// More values than 30,000 rules have; bounds what a file of `[,,,,` costs.
-const MAX_VALUES: usize = 500_000;
+/// More values than 30,000 rules and a million networks have; bounds what a file of `[,,,,` costs.
+const MAX_VALUES: usize = 1_500_000;
 
 /// Lists the values of `text`.
 ///
@@ -106,7 +106,7 @@ impl<'t> Outline<'t> {
         if self.marks.len() == MAX_VALUES {
             return Err((
                 place,
-                refused("more than 500,000 values", "at most 500,000"),
+                refused("more than 1,500,000 values", "at most 1,500,000"),
             ));
         }
         self.marks.push(Mark { place, shape, text });
