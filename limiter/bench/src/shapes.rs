@@ -3,11 +3,13 @@
 use floodwall_limiter::{
     FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Quota, Secret, Source,
     shape::{
+        breaker::{Answer, Breaker, Rule, Trip},
         concurrency::{Keyed, Lone},
         hot_keys::{HotKeys, Outcome},
         in_flight::InFlight,
         line::{Entered, Line, Place},
         overload::{self, Strategy, Window},
+        retry_budget::RetryBudget,
         warm_up::WarmUp,
     },
     table::Set,
@@ -38,6 +40,8 @@ pub fn all(clients: u32) -> Vec<Named> {
         ("concurrency-one", concurrency_of_one_key()),
         ("concurrency-keyed", concurrency_of_many_keys(clients)),
         ("in-flight", in_flight()),
+        ("breaker", breaker()),
+        ("retry-budget", retry_budget()),
         ("shed-strict", shed(Strategy::Strict)),
         ("shed-bbr", shed(Strategy::Bbr)),
         ("completed", completed()),
@@ -161,6 +165,32 @@ fn in_flight() -> Box<dyn Contender> {
         let entered = inside.enter(1_000);
         inside.leave();
         entered
+    })
+}
+
+/// A closed breaker that is asked and answered.
+fn breaker() -> Box<dyn Contender> {
+    let breaker = Breaker::new(Nanos::from_secs(10));
+    let rule = Rule {
+        trip: Trip::Share(500_000),
+        min_requests: 10,
+        open_for: Nanos::SECOND,
+        probes: 3,
+        probe_within: Nanos::SECOND,
+    };
+    boxed(move |_| {
+        let pass = breaker.ask(&rule, NOW);
+        pass.map(|pass| breaker.answered(&rule, pass, Answer::Good, NOW))
+            .is_ok()
+    })
+}
+
+/// A request that is counted, and none repeated.
+fn retry_budget() -> Box<dyn Contender> {
+    let budget = RetryBudget::default();
+    boxed(move |_| {
+        budget.request(NOW);
+        true
     })
 }
 

@@ -44,8 +44,11 @@ pub(crate) enum Limits {
     None,
     /// So many requests a second for each client, twice as many at once.
     PerClient(u32),
-    /// By client, by nobody, by host, by path, by client and path, with this rate each. Floodwall alone.
-    Five(u32),
+    /// Two requests a minute for each client, and two at once.
+    Scarce,
+    /// So many limits: by client, by nobody, by host, by path, by client and path, and so on, with this rate each.
+    /// Floodwall alone.
+    Several(usize, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,10 @@ use anyhow::bail;
 
 use crate::Bench;
 
+mod attack;
 mod first_drop;
 mod flood;
+mod limits;
 mod memory;
 mod refused;
 mod reload;
@@ -14,8 +16,10 @@ mod throughput;
 /// Measures something, prints a line for each figure, and adds its rows to the report.
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measure); 6] = [
+const ALL: [(&str, Measure); 8] = [
     ("throughput", throughput::measure),
+    ("limits", limits::measure),
+    ("attack", attack::measure),
     ("refused", refused::measure),
     ("first-drop", first_drop::measure),
     ("memory", memory::measure),

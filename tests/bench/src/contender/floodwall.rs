@@ -15,12 +15,12 @@ pub(super) fn text(job: &Job) -> String {
     } else {
         ""
     };
-    let keys: &[(&str, &str)] = match limits {
-        Limits::None => &[],
-        Limits::PerClient(_) => &KEYS[..1],
-        Limits::Five(_) => &KEYS,
+    let limits = match limits {
+        Limits::None => Vec::new(),
+        Limits::PerClient(_) | Limits::Scarce => named(1),
+        Limits::Several(count, _) => named(*count),
     };
-    let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = limits.iter().map(|(name, _)| name.as_str()).collect();
     format!(
         "listeners: {{ web: {{ address: \"{listen}\" }} }}\n\
          {clients}\
@@ -30,7 +30,7 @@ pub(super) fn text(job: &Job) -> String {
          admin: {{ socket: floodwall.sock }}\n\
          log: {{ access: off, level: warn }}\n\
          server: {{ threads: 1, drain: 1s }}\n",
-        budgets(keys, *limits, *block),
+        budgets(&limits, &rate(job.limits), *block),
         names.join(", ")
     )
 }
@@ -43,14 +43,30 @@ const KEYS: [(&str, &str); 5] = [
     ("by-client-and-path", "[client, path]"),
 ];
 
-fn budgets(keys: &[(&str, &str)], limits: Limits, block: Option<&str>) -> String {
-    let (Limits::PerClient(rate) | Limits::Five(rate)) = limits else {
+/// So many limits with names of their own.
+fn named(count: usize) -> Vec<(String, &'static str)> {
+    let keys = KEYS.iter().cycle().enumerate().take(count);
+    keys.map(|(at, (name, key))| (format!("{name}-{at}"), *key))
+        .collect()
+}
+
+fn rate(limits: Limits) -> String {
+    match limits {
+        Limits::None => String::new(),
+        Limits::Scarce => "rate: 2/m, burst: 2".to_owned(),
+        Limits::PerClient(rate) | Limits::Several(_, rate) => {
+            format!("rate: {rate}/s, burst: {}", 2 * rate)
+        }
+    }
+}
+
+fn budgets(limits: &[(String, &str)], rate: &str, block: Option<&str>) -> String {
+    if limits.is_empty() {
         return String::new();
-    };
+    }
     let block = block.map_or(String::new(), |block| format!(", block: {block}"));
-    let burst = 2 * rate;
-    let lines = keys.iter().map(|(name, key)| {
-        format!("  {name}: {{ key: {key}, rate: {rate}/s, burst: {burst}{block} }}\n")
-    });
+    let lines = limits
+        .iter()
+        .map(|(name, key)| format!("  {name}: {{ key: {key}, {rate}{block} }}\n"));
     format!("limits:\n{}", lines.collect::<String>())
 }

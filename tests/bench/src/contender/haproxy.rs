@@ -38,7 +38,12 @@ fn text(job: &Job) -> String {
              http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {} }}",
             2 * rate
         ),
-        Limits::None | Limits::Five(_) => String::new(),
+        Limits::Scarce => format!(
+            "stick-table type ip size 1m expire 10m store http_req_rate(60s)
+             http-request track-sc0 {client}
+             http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 2 }}"
+        ),
+        Limits::None | Limits::Several(..) => String::new(),
     };
     format!(
         "global

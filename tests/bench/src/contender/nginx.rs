@@ -39,7 +39,12 @@ fn text(job: &Job, folder: &Path) -> String {
                 2 * rate
             ),
         ),
-        Limits::None | Limits::Five(_) => (String::new(), String::new()),
+        // One more than the first at once, and the same again each minute.
+        Limits::Scarce => (
+            "limit_req_zone $binary_remote_addr zone=clients:256m rate=2r/m;".to_owned(),
+            "limit_req zone=clients burst=1 nodelay; limit_req_status 429;".to_owned(),
+        ),
+        Limits::None | Limits::Several(..) => (String::new(), String::new()),
     };
     let real_ip = if *behind_proxy {
         "set_real_ip_from 127.0.0.0/8; real_ip_header X-Forwarded-For;"

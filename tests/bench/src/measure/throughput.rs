@@ -44,7 +44,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         entrant(
             "floodwall-5-limits",
             Contender::Floodwall,
-            Limits::Five(NEVER),
+            Limits::Several(5, NEVER),
         )?,
     ];
     let load = Load::kept(64);
