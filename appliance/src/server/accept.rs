@@ -14,13 +14,7 @@ use arc_swap::ArcSwap;
 use floodwall_config::Config;
 use floodwall_limiter::Source;
 use pingora_core::{
-    apps::HttpServerApp,
-    protocols::{
-        GetSocketDigest, SocketDigest,
-        http::ServerSession,
-        l4::{socket::SocketAddr as PingoraAddress, stream::Stream as L4Stream},
-    },
-    server::configuration::ServerConf,
+    apps::HttpServerApp, protocols::http::ServerSession, server::configuration::ServerConf,
 };
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::{
@@ -34,7 +28,7 @@ use super::{
     connection::{Connection, Rules},
     guard::Guard,
 };
-use crate::{blocks, host::Host, proxy::Proxy};
+use crate::{blocks, generation::Clients, host::Host, proxy::Proxy};
 
 /// One listener as every thread sees it.
 #[derive(Debug)]
@@ -194,26 +188,40 @@ impl Crew {
         let generation = host.generation();
         let requests = &host.stats.requests;
         requests.connections.one();
-        if blocks::is_blocked(host, &generation.clients, peer.ip(), host.now()) {
-            requests.connections_refused_blocked.one();
-            blocks::count_turned_away(host, &generation.clients, peer.ip());
+        if self.is_blocked(&generation.clients, peer) {
             return reset(&stream);
         }
         let rules = self.door.rules(host);
         let client = Source::of(peer.ip(), generation.clients.prefixes);
-        let Some(seat) = self.door.census.enter(client) else {
+        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
+        let Some(seat) = self.door.census.enter(client, id, &stream) else {
             requests.connections_refused_full.one();
             return reset(&stream);
         };
+        // A block that began since the first look has cut only who was in the census by then.
+        if self.is_blocked(&generation.clients, peer) {
+            drop(seat);
+            return reset(&stream);
+        }
         // A connection that cannot be set so is one that is gone already.
         let _ = stream.set_nodelay(true);
-        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
-        let connection = Connection::new(Arc::clone(host), id, peer, rules, seat);
+        let connection = Connection::new(Arc::clone(host), id, peer, rules);
         tokio::spawn(serve(
-            guarded(stream, peer, connection),
+            Guard::new(stream, connection, seat),
             Arc::clone(&self.proxy),
             self.leave.clone(),
         ));
+    }
+
+    /// Whether a peer may not come in, which is counted.
+    fn is_blocked(&self, clients: &Clients, peer: SocketAddr) -> bool {
+        let host = &self.host;
+        let blocked = blocks::is_blocked(host, clients, peer.ip(), host.now());
+        if blocked {
+            host.stats.requests.connections_refused_blocked.one();
+            blocks::count_turned_away(host, clients, peer.ip());
+        }
+        blocked
     }
 }
 
@@ -233,18 +241,8 @@ async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiv
     }
 }
 
-fn guarded(stream: TcpStream, peer: SocketAddr, connection: Arc<Connection>) -> Guard {
-    use std::os::fd::AsRawFd;
-    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-    // Known already; asking the kernel again would cost a system call a request.
-    let _ = digest.peer_addr.set(Some(PingoraAddress::Inet(peer)));
-    let mut stream = L4Stream::from(stream);
-    stream.set_socket_digest(digest);
-    Guard::new(stream, connection)
-}
-
 /// Closes without a word: a reset instead of an orderly end, so that no state stays behind on this side.
-fn reset(stream: &TcpStream) {
+pub(super) fn reset(stream: &TcpStream) {
     // If this fails the connection is closed in order, which is only less cheap.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,11 +1,14 @@
-//! How many connections there are, in all and from each client, and who may still come in.
+//! Who is connected: how many in all and from each client, who may still come in, and who must leave.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
+    os::fd::{AsRawFd, RawFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use floodwall_limiter::Source;
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::net::TcpStream;
 
 /// The connections of one listener.
 #[derive(Debug, Default)]
@@ -22,7 +25,15 @@ pub struct Most {
 struct Counts {
     most: Most,
     all: u64,
-    by_client: HashMap<Source, u64>,
+    by_client: HashMap<Source, BTreeMap<u64, Line>>,
+}
+
+/// A connection that is open.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Open for as long as the line is in the census: whoever holds the seat leaves before closing it.
+    socket: RawFd,
+    cut: bool,
 }
 
 /// A place that a connection holds until it ends.
@@ -30,6 +41,8 @@ struct Counts {
 pub struct Seat {
     census: Arc<Census>,
     client: Source,
+    connection: u64,
+    left: bool,
 }
 
 impl Census {
@@ -40,20 +53,33 @@ impl Census {
         })))
     }
 
-    /// Takes a place for a client, unless the listener or the client has too many already.
-    pub fn enter(self: &Arc<Self>, client: Source) -> Option<Seat> {
+    /// Takes a place for a client's connection of this number, unless the listener or the client has too many
+    /// already.
+    pub fn enter(
+        self: &Arc<Self>,
+        client: Source,
+        connection: u64,
+        stream: &TcpStream,
+    ) -> Option<Seat> {
         let mut counts = self.lock();
-        let of_client = counts.by_client.get(&client).copied().unwrap_or(0);
+        let of_client = counts.by_client.get(&client).map_or(0, BTreeMap::len) as u64;
         let full = |most: Option<u64>, taken: u64| most.is_some_and(|most| taken >= most);
         if full(counts.most.all, counts.all) || full(counts.most.per_client, of_client) {
             return None;
         }
         counts.all += 1;
+        let line = Line {
+            socket: stream.as_raw_fd(),
+            cut: false,
+        };
         // Counted even without a bound: a reload may bring one.
-        counts.by_client.insert(client, of_client + 1);
+        let lines = counts.by_client.entry(client).or_default();
+        lines.insert(connection, line);
         Some(Seat {
             census: Arc::clone(self),
             client,
+            connection,
+            left: false,
         })
     }
 
@@ -67,15 +93,33 @@ impl Census {
         self.lock().all
     }
 
-    fn leave(&self, client: Source) {
+    /// Ends all connections of a client but `spared`, whatever they are doing, and tells how many. Each one's
+    /// task sees its end and closes it.
+    pub fn cut(&self, client: Source, spared: Option<u64>) -> u64 {
+        let mut counts = self.lock();
+        let lines = counts.by_client.get_mut(&client);
+        let open = lines.into_iter().flatten().filter(|(_, line)| !line.cut);
+        let mut cut = 0;
+        for (_, line) in open.filter(|(connection, _)| Some(**connection) != spared) {
+            line.cut = true;
+            cut += 1;
+            // Fails when the client has closed it already, which is as good.
+            let _ = shutdown(line.socket, Shutdown::Both);
+        }
+        cut
+    }
+
+    fn leave(&self, client: Source, connection: u64) -> bool {
         let mut counts = self.lock();
         counts.all -= 1;
-        if let Some(of_client) = counts.by_client.get_mut(&client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                counts.by_client.remove(&client);
-            }
+        let Some(lines) = counts.by_client.get_mut(&client) else {
+            return false;
+        };
+        let line = lines.remove(&connection);
+        if lines.is_empty() {
+            counts.by_client.remove(&client);
         }
+        line.is_some_and(|line| line.cut)
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -83,33 +127,84 @@ impl Census {
     }
 }
 
+impl Seat {
+    /// Gives the place up, and tells whether the connection was cut. Must come before its socket is closed.
+    pub fn leave(&mut self) -> bool {
+        if self.left {
+            return false;
+        }
+        self.left = true;
+        self.census.leave(self.client, self.connection)
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.census.leave(self.client);
+        self.leave();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
     use super::*;
 
     fn client(last: u8) -> Source {
-        Source::from(std::net::Ipv4Addr::new(192, 0, 2, last))
+        Source::from(Ipv4Addr::new(192, 0, 2, last))
     }
 
-    #[test]
-    fn seats_are_bounded_and_come_back() {
+    /// Both ends of a connection.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap());
+        let (near, far) = tokio::join!(near, listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn seats_are_bounded_and_come_back() {
+        let (stream, _peer) = pair().await;
         let census = Census::new(Most {
             all: Some(3),
             per_client: Some(2),
         });
-        let first = census.enter(client(1)).unwrap();
-        let _second = census.enter(client(1)).unwrap();
-        assert!(census.enter(client(1)).is_none(), "two of one client");
-        let _third = census.enter(client(2)).unwrap();
-        assert!(census.enter(client(3)).is_none(), "three in all");
+        let first = census.enter(client(1), 1, &stream).unwrap();
+        let _second = census.enter(client(1), 2, &stream).unwrap();
+        assert!(
+            census.enter(client(1), 3, &stream).is_none(),
+            "two of one client"
+        );
+        let _third = census.enter(client(2), 4, &stream).unwrap();
+        assert!(
+            census.enter(client(3), 5, &stream).is_none(),
+            "three in all"
+        );
         drop(first);
-        assert!(census.enter(client(1)).is_some());
+        assert!(census.enter(client(1), 6, &stream).is_some());
         assert_eq!(census.open(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_is_cut_off_but_for_one_and_others_stay() {
+        let census = Census::new(Most::default());
+        let (cut, mut far) = pair().await;
+        let (spared, _far_spared) = pair().await;
+        let (other, _far_other) = pair().await;
+        let mut seat = census.enter(client(1), 1, &cut).unwrap();
+        let mut kept = census.enter(client(1), 2, &spared).unwrap();
+        let mut stranger = census.enter(client(2), 3, &other).unwrap();
+        assert_eq!(census.cut(client(1), Some(2)), 1);
+        assert_eq!(census.cut(client(1), Some(2)), 0, "each once");
+        assert_eq!(
+            far.read(&mut [0; 1]).await.unwrap(),
+            0,
+            "the other end sees it"
+        );
+        assert!(seat.leave());
+        assert!(!kept.leave() && !stranger.leave());
+        assert_eq!(census.open(), 0);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use floodwall_config as config;
 use http::HeaderValue;
 
-use crate::{host::Host, server::census::Seat};
+use crate::host::Host;
 
 /// What the proxy's phases and the connection's stream know of each other.
 #[derive(Debug)]
@@ -29,7 +29,6 @@ pub struct Connection {
     requests: AtomicU64,
     /// When the request that is under way must be over, on the host's clock; 0 is never.
     deadline: AtomicU64,
-    _seat: Seat,
 }
 
 /// What a listener grants its connections.
@@ -87,13 +86,7 @@ pub struct Moment {
 }
 
 impl Connection {
-    pub fn new(
-        host: Arc<Host>,
-        id: u64,
-        peer: SocketAddr,
-        rules: Arc<Rules>,
-        seat: Seat,
-    ) -> Arc<Self> {
+    pub fn new(host: Arc<Host>, id: u64, peer: SocketAddr, rules: Arc<Rules>) -> Arc<Self> {
         host.stats.requests.connections_open.enter();
         Arc::new(Self {
             host,
@@ -104,7 +97,6 @@ impl Connection {
             phase: AtomicU8::new(Phase::Idle as u8),
             requests: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
-            _seat: seat,
         })
     }
 

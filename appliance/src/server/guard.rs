@@ -8,25 +8,30 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
+    os::fd::AsRawFd,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType, l4::stream::Stream as L4Stream, raw_connect::ProxyDigest,
+    TimingDigest, UniqueID, UniqueIDType, l4::socket::SocketAddr as PingoraAddress,
+    raw_connect::ProxyDigest,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
+    net::TcpStream,
     time::Sleep,
 };
 
 use crate::{
     early,
     server::{
+        accept::reset,
+        census::Seat,
         connection::{Connection, Moment, Phase},
         head::{Head, Most},
     },
@@ -36,8 +41,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     /// A response's header and the beginning of its body leave in one segment.
-    inner: BufWriter<L4Stream>,
+    inner: BufWriter<TcpStream>,
     connection: Arc<Connection>,
+    seat: Seat,
+    digest: Arc<SocketDigest>,
+    established: SystemTime,
     head: Head,
     timer: Option<Timer>,
     /// What is still to be written of an answer in place of the server's own; then the connection ends.
@@ -58,10 +66,18 @@ struct Timer {
 }
 
 impl Guard {
-    pub fn new(inner: L4Stream, connection: Arc<Connection>) -> Self {
+    pub fn new(stream: TcpStream, connection: Arc<Connection>, seat: Seat) -> Self {
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        // Known already; asking the kernel again would cost a system call a request.
+        let _ = digest
+            .peer_addr
+            .set(Some(PingoraAddress::Inet(connection.peer)));
         Self {
-            inner: BufWriter::with_capacity(WRITE_BUFFER, inner),
+            inner: BufWriter::with_capacity(WRITE_BUFFER, stream),
             connection,
+            seat,
+            digest: Arc::new(digest),
+            established: SystemTime::now(),
             head: Head::default(),
             timer: None,
             answer: None,
@@ -210,25 +226,30 @@ impl AsyncWrite for Guard {
     }
 }
 
+impl Drop for Guard {
+    /// Leaves the census before the socket is closed. One that was cut is reset: what waits to be sent is given
+    /// up, and no state stays behind for a client that nobody hears any more.
+    fn drop(&mut self) {
+        if self.seat.leave() {
+            reset(self.inner.get_ref());
+        }
+    }
+}
+
 #[async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        // A client that is gone takes nothing more.
-        let _ = self.inner.flush().await;
-        Shutdown::shutdown(self.inner.get_mut()).await;
+        // A client that is gone takes nothing more. What the buffer holds is flushed first.
+        let _ = AsyncWriteExt::shutdown(&mut self.inner).await;
     }
 }
 
-#[async_trait]
-impl Peek for Guard {
-    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        self.inner.get_mut().try_peek(buffer).await
-    }
-}
+/// Nothing looks ahead: what a connection speaks is known from its listener.
+impl Peek for Guard {}
 
 impl UniqueID for Guard {
     fn id(&self) -> UniqueIDType {
-        self.inner.get_ref().id()
+        self.inner.get_ref().as_raw_fd()
     }
 }
 
@@ -236,26 +257,26 @@ impl Ssl for Guard {}
 
 impl GetTimingDigest for Guard {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_ref().get_timing_digest()
+        vec![Some(TimingDigest {
+            established_ts: self.established,
+            establishment_duration: None,
+            offload_wait_duration: None,
+        })]
     }
 }
 
 impl GetProxyDigest for Guard {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_ref().get_proxy_digest()
-    }
-
-    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        self.inner.get_mut().set_proxy_digest(digest);
+        None
     }
 }
 
 impl GetSocketDigest for Guard {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_ref().get_socket_digest()
+        Some(Arc::clone(&self.digest))
     }
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.inner.get_mut().set_socket_digest(digest);
+        self.digest = Arc::new(digest);
     }
 }
