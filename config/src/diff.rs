@@ -261,14 +261,21 @@ prefilter: { interfaces: [eth0] }
                 "prefilter.deny: 1 entry added, 0 removed",
             ),
             (
+                "[eth0]",
+                "[eth0], blocks: { max: 5, rate: 7/s }, fragments: drop",
+                "prefilter.fragments: pass -> drop; prefilter.blocks.max: 16384 -> 5; prefilter.blocks.rate: 1000/s burst 1000 -> 7/s burst 7",
+            ),
+            (
                 "8080'",
                 "8080', max: { uri: 1KiB }",
                 "listeners.web.max: changed",
             ),
         ] {
+            let (named, refused) = changes(from, to);
+            let nothing: &[String] = &[];
             assert_eq!(
-                changes(from, to),
-                (vec![expected.to_owned()], vec![]),
+                (named.join("; ").as_str(), &refused[..]),
+                (expected, nothing),
                 "{from} to {to}"
             );
         }

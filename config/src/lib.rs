@@ -61,8 +61,10 @@ pub use limit::{Absent, Allowance, BlockScope, Escalation, Excepted, Exception, 
 pub use listener::{ListenAddress, Listener, ListenerMax, ListenerTimeouts};
 pub use log::{AccessLog, Level, Log};
 pub use matching::{HostPattern, Match, NamedValue, PathRegex, ValuePattern};
-pub use packet_limit::{PacketKey, PacketLimit, PacketMatch, PortRange, Protocol};
-pub use prefilter::{Malformed, Prefilter, XdpMode};
+pub use packet_limit::{
+    IcmpType, PacketException, PacketKey, PacketLimit, PacketMatch, Per, PortRange, Protocol,
+};
+pub use prefilter::{BlockAction, BlockBudget, Checks, Policy, Prefilter, XdpMode};
 pub use problem::{Fault, Place, Problem, Problems};
 pub use protection::{Measure, Priority, Protection, Resource, Stalled, Strategy, Trigger};
 pub use rate::Rate;

@@ -1,10 +1,19 @@
 //! `prefilter.limits.NAME`: budgets for packets.
 
+mod exception;
+mod icmp;
+mod matching;
+mod protocol;
+
+pub use exception::PacketException;
+pub use icmp::IcmpType;
+pub use matching::{PacketMatch, PortRange};
+pub use protocol::Protocol;
+
 use crate::Rate;
-use crate::rate::{BURST_KEY, RATE_KEY};
-use crate::read::{self, Cursor, Fields, choice, counted, flag, unique_list};
-use crate::section::{Key, ONE, Section, Shape};
-use crate::yaml::ScalarKind;
+use crate::read::{self, Cursor, Fields, choice, flag, unique_list, whole_u8};
+use crate::section::{COUNT, Key, ONE, RATE, SIZE, Section, Shape};
+use crate::units::BYTE_RATE_PATTERN;
 
 /// A budget for packets.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,34 +21,17 @@ pub struct PacketLimit {
     pub name: String,
     pub matches: PacketMatch,
     pub key: PacketKey,
-    /// In packets.
+    /// How many leading bits of an IPv4 source count, 1 to 32; `clients.ipv4_prefix` when nothing is said.
+    pub ipv4_prefix: Option<u8>,
+    /// The same for IPv6, 1 to 128.
+    pub ipv6_prefix: Option<u8>,
+    /// In units of `per`.
     pub rate: Rate,
-}
-
-/// Which packets a limit counts; all when nothing is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PacketMatch {
-    pub protocol: Option<Protocol>,
-    /// Destination ports; any when empty.
-    pub ports: Vec<PortRange>,
-    /// Only TCP packets that open a connection: SYN without ACK.
-    pub syn: bool,
-}
-
-/// A protocol above IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    /// ICMP of either IP version.
-    Icmp,
-}
-
-/// Destination ports from `first` to `last`, both included, neither 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PortRange {
-    pub first: u16,
-    pub last: u16,
+    pub per: Per,
+    /// Counts and reports, but never drops.
+    pub shadow: bool,
+    /// Sources with a budget of their own. Of several networks the longest prefix counts.
+    pub exceptions: Vec<PacketException>,
 }
 
 /// What a packet limit counts by.
@@ -47,11 +39,19 @@ pub struct PortRange {
 pub enum PacketKey {
     /// One budget for all packets.
     None,
-    /// A budget for each source address; IPv6 sources count by `clients.ipv6_prefix`.
+    /// A budget for each source address, cut to the limit's prefix or that of `clients`.
     Source,
     /// A budget for each destination port.
     Port,
     SourcePort,
+}
+
+/// What one unit of a packet limit's rate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    Packets,
+    /// Bytes of whole frames.
+    Bytes,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -59,43 +59,53 @@ pub(crate) static SECTION: Section = Section {
     keys: &[
         Key::new(
             "match",
-            Shape::Section(&MATCH),
+            Shape::Section(&matching::SECTION),
             "which packets; all by default",
         ),
         Key::required("key", KEY, ALLOWED_KEYS),
-        RATE_KEY,
-        BURST_KEY,
-    ],
-    one_of: &[],
-};
-
-static MATCH: Section = Section {
-    name: "prefilter.limits.NAME.match",
-    keys: &[
-        Key::new("protocol", Shape::Choice(PROTOCOLS), "any by default"),
         Key::new(
-            "ports",
-            Shape::List(&PORTS, ONE),
-            "destination ports; any by default",
+            "ipv4_prefix",
+            Shape::Whole { min: 1, max: 32 },
+            "bits that make one IPv4 source; default clients.ipv4_prefix",
         ),
         Key::new(
-            "syn",
+            "ipv6_prefix",
+            Shape::Whole { min: 1, max: 128 },
+            "bits that make one IPv6 source; default clients.ipv6_prefix",
+        ),
+        Key::required(
+            "rate",
+            PACKET_RATE,
+            "N/s, N/m, N/h, N/d or N/DURATION; with `per: bytes` also SIZE/s",
+        ),
+        Key::new(
+            "burst",
+            Shape::Either(&[COUNT, SIZE]),
+            "how much at once; default one second's worth, at least 1, or 64KiB",
+        ),
+        Key::new(
+            "per",
+            Shape::Choice(UNITS),
+            "what is counted; default packets",
+        ),
+        Key::new(
+            "shadow",
             Shape::Flag,
-            "only packets that open a TCP connection; default false",
+            "counts but never drops; default false",
+        ),
+        Key::new(
+            "exceptions",
+            Shape::Pairs(&exception::SHAPE),
+            "CIDR to a rate or unlimited",
         ),
     ],
     one_of: &[],
 };
 
-const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp"];
+/// A rate in packets or in bytes.
+const PACKET_RATE: Shape = Shape::Either(&[RATE, Shape::Text(BYTE_RATE_PATTERN)]);
+const UNITS: &[&str] = &["packets", "bytes"];
 const ALLOWED_KEYS: &str = "none, source, port or [source, port]";
-const PORTS: Shape = Shape::Either(&[
-    Shape::Whole {
-        min: 1,
-        max: 65_535,
-    },
-    Shape::Text("[0-9]{1,5}-[0-9]{1,5}"),
-]);
 const KEY: Shape = Shape::Either(&[
     Shape::Choice(&["none", "source", "port"]),
     Shape::List(&Shape::Choice(&["source", "port"]), ONE),
@@ -107,80 +117,116 @@ impl PacketLimit {
         let name = read::name(name, value);
         let matches = fields.or("match", PacketMatch::read, PacketMatch::default());
         let key = fields.required("key", PacketKey::read);
-        let rate = Rate::read(&fields);
-        let (matches, key) = (matches?, key?);
-        let by_port = matches!(key, PacketKey::Port | PacketKey::SourcePort);
-        if by_port && matches.protocol == Some(Protocol::Icmp) {
-            return fields.refuse(
-                "key",
-                "ports as key of ICMP, which has none",
-                "none or source",
-            );
+        let ipv4_prefix = fields.optional("ipv4_prefix", whole_u8(1, 32));
+        let ipv6_prefix = fields.optional("ipv6_prefix", whole_u8(1, 128));
+        let units = choice(UNITS, &[Per::Packets, Per::Bytes]);
+        let per = fields.or("per", units, Per::Packets);
+        let rate = per.map(|per| per.rate(&fields));
+        if per.is_none() {
+            // Asked for, so that what is wrong with them is told too.
+            Rate::read(&fields);
         }
-        Some(Self {
+        let shadow = fields.or("shadow", flag, false);
+        let unit = per.unwrap_or(Per::Packets);
+        let exceptions = fields.or(
+            "exceptions",
+            |map| exception::read_all(map, unit),
+            Vec::new(),
+        );
+        let limit = Self {
             name: name?,
-            matches,
-            key,
-            rate: rate?,
-        })
+            matches: matches?,
+            key: key?,
+            ipv4_prefix: ipv4_prefix?,
+            ipv6_prefix: ipv6_prefix?,
+            rate: rate??,
+            per: per?,
+            shadow: shadow?,
+            exceptions: exceptions?,
+        };
+        limit.fits(&fields).then_some(limit)
+    }
+
+    /// Reports keys that mean nothing beside the others.
+    fn fits(&self, fields: &Fields<'_>) -> bool {
+        let protocol = self.matches.protocol;
+        let portless = protocol.is_some_and(|protocol| !protocol.has_ports());
+        if self.key.has_port() && (portless || !self.matches.icmp.is_empty()) {
+            let found = match protocol {
+                Some(protocol) => format!("ports as key of {protocol}, which has none"),
+                None => "ports as key of ICMP, which has none".to_owned(),
+            };
+            return refuse(fields, "key", found, "none or source");
+        }
+        for prefix in ["ipv4_prefix", "ipv6_prefix"] {
+            if fields.has(prefix) && !self.key.has_source() {
+                let found = "it on a key without `source`";
+                return refuse(fields, prefix, found.into(), "only when `key` has source");
+            }
+        }
+        let Some(odd) = self.exceptions.iter().find(|odd| !self.counts(odd)) else {
+            return true;
+        };
+        let (found, allowed) = if self.key.has_source() {
+            (
+                "which is smaller than what the limit counts as one source",
+                "unlimited, or a network that is no smaller",
+            )
+        } else {
+            (
+                "but the key has no `source`",
+                "unlimited, or a key with source",
+            )
+        };
+        let found = format!("a rate for {}, {found}", odd.net);
+        refuse(fields, "exceptions", found, allowed)
+    }
+
+    /// Whether an exception is about whole budgets: nobody's rate may stand on a budget that others share.
+    fn counts(&self, exception: &PacketException) -> bool {
+        let prefix = match exception.net {
+            ipnet::IpNet::V4(_) => self.ipv4_prefix,
+            ipnet::IpNet::V6(_) => self.ipv6_prefix,
+        };
+        let whole = prefix.is_none_or(|prefix| exception.net.prefix_len() <= prefix);
+        exception.is_unlimited() || self.key.has_source() && whole
     }
 }
 
-impl PacketMatch {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        let fields = Fields::open(value, &MATCH)?;
-        let protocols = choice(PROTOCOLS, &[Protocol::Tcp, Protocol::Udp, Protocol::Icmp]);
-        let protocol = fields.optional("protocol", protocols);
-        let ports = fields.or("ports", ports, Vec::new());
-        let syn = fields.or("syn", flag, false);
-        let matches = Self {
-            protocol: protocol?,
-            ports: ports?,
-            syn: syn?,
-        };
-        if matches.protocol == Some(Protocol::Icmp) && !matches.ports.is_empty() {
-            return fields.refuse(
-                "ports",
-                "ports of ICMP, which has none",
-                "only with tcp or udp",
-            );
+fn refuse(fields: &Fields<'_>, key: &str, found: String, allowed: &str) -> bool {
+    fields.refuse::<()>(key, found, allowed);
+    false
+}
+
+impl Per {
+    /// Reads the keys `rate` and `burst` in this unit.
+    pub(super) fn rate(self, fields: &Fields<'_>) -> Option<Rate> {
+        match self {
+            Self::Packets => Rate::read(fields),
+            Self::Bytes => Rate::read_bytes(fields),
         }
-        if matches.syn && matches!(matches.protocol, Some(Protocol::Udp | Protocol::Icmp)) {
-            return fields.refuse("syn", "it on a protocol without SYN", "only with tcp");
-        }
-        Some(matches)
     }
-}
 
-fn ports(list: Cursor<'_>) -> Option<Vec<PortRange>> {
-    counted(
-        list,
-        unique_list(list, "ports", PortRange::read)?,
-        1,
-        usize::MAX,
-    )
-}
-
-impl PortRange {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        let refuse =
-            || value.refuse("a port from 1 to 65535, or two of them in order as in 8000-8099");
-        let Some(written) = value.written() else {
-            return refuse();
-        };
-        let bounds = match value.kind() {
-            Some(ScalarKind::Integer(_)) => Some((written, written)),
-            _ => written.split_once('-'),
-        };
-        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port != 0);
-        match bounds.and_then(|(first, last)| Some((port(first)?, port(last)?))) {
-            Some((first, last)) if first <= last => Some(Self { first, last }),
-            _ => refuse(),
+    /// Reads a rate that stands alone.
+    pub(super) fn rate_alone(self, value: Cursor<'_>) -> Option<Rate> {
+        match self {
+            Self::Packets => Rate::read_alone(value),
+            Self::Bytes => Rate::read_bytes_alone(value),
         }
     }
 }
 
 impl PacketKey {
+    /// Whether each source has a budget of its own.
+    pub const fn has_source(self) -> bool {
+        matches!(self, Self::Source | Self::SourcePort)
+    }
+
+    /// Whether each destination port has a budget of its own.
+    pub const fn has_port(self) -> bool {
+        matches!(self, Self::Port | Self::SourcePort)
+    }
+
     fn read(value: Cursor<'_>) -> Option<Self> {
         const PARTS: &[&str] = &["source", "port"];
         if !value.is_list() {

@@ -1,15 +1,21 @@
 //! `prefilter`: what the kernel drops before the host's stack sees it.
 
+mod blocks;
+mod checks;
+
+pub use blocks::{BlockAction, BlockBudget};
+pub use checks::Checks;
+
 use std::path::Path;
 
 use floodwall_limiter::Nanos;
 use ipnet::IpNet;
 
-use crate::PacketLimit;
 use crate::net_list;
 use crate::packet_limit::SECTION as LIMIT;
 use crate::read::{Cursor, Fields, choice, count, counted, flag, span, text, unique_list};
-use crate::section::{ANY, COUNT, DURATION, Key, ONE, Section, Shape};
+use crate::section::{ANY, COUNT, DURATION, Key, ONE, RATE, Section, Shape};
+use crate::{PacketLimit, Rate};
 
 /// The packet filter on the host's interfaces.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +30,14 @@ pub struct Prefilter {
     pub deny: Vec<IpNet>,
     /// At most [`Prefilter::MAX_LIMITS`]; all that match a packet must admit it.
     pub limits: Vec<PacketLimit>,
-    pub malformed: Malformed,
+    /// What a packet gets that cannot be parsed.
+    pub malformed: Policy,
+    /// What a fragment gets that is not the first, and so says no port.
+    pub fragments: Policy,
+    pub checks: Checks,
+    pub blocks: BlockBudget,
+    /// How many drops are shown, one by one; none when the rate is 0.
+    pub sample: Rate,
     /// How many sources the flow table can track, 1024 to 1,000,000,000, 16 bytes each. The file's `table.sources`.
     pub table_sources: u64,
     /// How long the kernel filters on without a process.
@@ -54,10 +67,11 @@ pub enum XdpMode {
     Off,
 }
 
-/// What a packet gets that cannot be parsed.
+/// What becomes of packets of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum Policy {
     Drop,
+    /// Nothing: the next rule is asked.
     Pass,
 }
 
@@ -96,8 +110,28 @@ pub(crate) static SECTION: Section = Section {
         ),
         Key::new(
             "malformed",
-            Shape::Choice(MALFORMED),
+            Shape::Choice(POLICIES),
             "what cannot be parsed; default drop",
+        ),
+        Key::new(
+            "fragments",
+            Shape::Choice(POLICIES),
+            "IP fragments; default pass",
+        ),
+        Key::new(
+            "checks",
+            Shape::Section(&checks::SECTION),
+            "packets that no sound host sends",
+        ),
+        Key::new(
+            "blocks",
+            Shape::Section(&blocks::SECTION),
+            "what a blocked source gets, and how many may be blocked",
+        ),
+        Key::new(
+            "sample",
+            RATE,
+            "how many drops are shown in the log and in status; 0/s for none, default 10/s",
         ),
         Key::new("table", Shape::Section(&TABLE), "the flow table"),
         Key::new(
@@ -125,7 +159,10 @@ static TABLE: Section = Section {
 };
 
 const MODES: &[&str] = &["auto", "native", "generic", "off"];
-const MALFORMED: &[&str] = &["drop", "pass"];
+const POLICIES: &[&str] = &["drop", "pass"];
+
+/// How many drops are shown when nothing is said.
+const SAMPLE: &str = "10/s";
 
 impl Prefilter {
     pub(crate) fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {
@@ -146,8 +183,11 @@ impl Prefilter {
         let allow = fields.or("allow", nets, Vec::new());
         let deny = fields.or("deny", nets, Vec::new());
         let limits = fields.or("limits", limits, Vec::new());
-        let malformed = choice(MALFORMED, &[Malformed::Drop, Malformed::Pass]);
-        let malformed = fields.or("malformed", malformed, Malformed::Drop);
+        let malformed = fields.or("malformed", Policy::read, Policy::Drop);
+        let fragments = fields.or("fragments", Policy::read, Policy::Pass);
+        let checks = fields.or("checks", Checks::read, Checks::default());
+        let blocks = fields.or("blocks", BlockBudget::read, BlockBudget::default());
+        let sample = fields.or("sample", Rate::read_alone, Rate::of(SAMPLE));
         let table_sources = fields.or("table", table_sources, Prefilter::DEFAULT_SOURCES);
         let outlive = fields.or("outlive", span(Nanos::SECOND), Nanos::from_secs(600));
         let instance = fields.or("instance", instance, "floodwall".into());
@@ -167,10 +207,20 @@ impl Prefilter {
             deny: deny?,
             limits: limits?,
             malformed: malformed?,
+            fragments: fragments?,
+            checks: checks?,
+            blocks: blocks?,
+            sample: sample?,
             table_sources: table_sources?,
             outlive: outlive?,
             instance: instance?,
         })
+    }
+}
+
+impl Policy {
+    fn read(value: Cursor<'_>) -> Option<Self> {
+        choice(POLICIES, &[Self::Drop, Self::Pass])(value)
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use floodwall_limiter::{Nanos, Quota};
 
-use crate::read::{self, Cursor, Fields, count};
+use crate::read::{self, Cursor, Fields, bytes, count};
 use crate::section::{COUNT, Key, RATE};
-use crate::units::RateParts;
+use crate::units::{RateParts, parse_rate};
 
 /// A rate with its burst.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Rate {
     pub per: Nanos,
     /// What is allowed at once; 0 only when `count` is.
     pub burst: u64,
-    /// The same for the limiter.
+    /// The same for the limiter, where a unit is a request or a packet; bytes are counted in larger units.
     pub quota: Quota,
 }
 
@@ -40,6 +40,12 @@ pub(crate) const BURST_KEY: Key = Key::new(
 
 const MOST_BURST: u64 = 1_000_000_000;
 
+/// One Ethernet frame with a VLAN tag: with less, no full packet would ever be admitted.
+const LEAST_BYTES: u64 = 1_518;
+const MOST_BYTES: u64 = 1 << 40;
+/// What segmentation offload puts together at the most.
+const LARGEST_FRAME: u64 = 64 << 10;
+
 impl Rate {
     /// Reads the keys `rate` and `burst` of a section.
     pub(crate) fn read(fields: &Fields<'_>) -> Option<Self> {
@@ -50,31 +56,62 @@ impl Rate {
     pub(crate) fn read_under(key: &'static str, fields: &Fields<'_>) -> Option<Self> {
         let rate = fields.required(key, read::rate);
         let burst = fields.optional("burst", count(1, MOST_BURST));
-        let ((text, parts), burst) = (rate?, burst?);
-        let rate = Self::new(text, parts, burst);
-        if rate.count > 0 && rate.quota.burst() < rate.burst {
-            let found = format!("{}, which `{key}` takes centuries to give back", rate.burst);
-            return fields.refuse("burst", found, format!("at most {}", rate.quota.burst()));
-        }
-        Some(rate)
+        Self::given_back(Self::of_units(rate?, burst?), key, fields)
+    }
+
+    /// Reads the same two keys where both may be absent.
+    pub(crate) fn read_or(fields: &Fields<'_>, default: &str) -> Option<Self> {
+        let rate = fields.optional("rate", read::rate);
+        let burst = fields.optional("burst", count(1, MOST_BURST));
+        let (text, parts) = rate?.unwrap_or_else(|| Self::written(default));
+        Self::given_back(Self::of_units((text, parts), burst?), "rate", fields)
+    }
+
+    /// The same in bytes, which may be written as sizes: `10MiB/s`.
+    pub(crate) fn read_bytes(fields: &Fields<'_>) -> Option<Self> {
+        let rate = fields.required("rate", read::byte_rate);
+        let burst = fields.optional("burst", bytes(LEAST_BYTES, MOST_BYTES));
+        Self::given_back(Self::of_bytes(rate?, burst?), "rate", fields)
     }
 
     /// Reads a rate that stands alone, with the burst that goes with it.
     pub(crate) fn read_alone(value: Cursor<'_>) -> Option<Self> {
-        let (text, parts) = read::rate(value)?;
-        Some(Self::new(text, parts, None))
+        Some(Self::of_units(read::rate(value)?, None))
+    }
+
+    /// The same in bytes.
+    pub(crate) fn read_bytes_alone(value: Cursor<'_>) -> Option<Self> {
+        Some(Self::of_bytes(read::byte_rate(value)?, None))
+    }
+
+    /// A rate that stands in the code, with the burst that goes with it.
+    pub(crate) fn of(text: &str) -> Self {
+        Self::of_units(Self::written(text), None)
+    }
+
+    fn written(text: &str) -> (String, RateParts) {
+        // Only defaults of this crate come here, and a test reads them all: none is ever replaced.
+        let nothing = RateParts {
+            count: 0,
+            per: Nanos::SECOND,
+        };
+        (text.into(), parse_rate(text).unwrap_or(nothing))
     }
 
     /// A burst that is not given is one second's worth, and at least 1.
-    fn new(text: String, RateParts { count, per }: RateParts, burst: Option<u64>) -> Self {
-        let second = u128::from(count) * u128::from(Nanos::SECOND.0) / u128::from(per.0);
-        // At most `Quota::MAX_RATE`, as every rate is.
-        let second = u64::try_from(second).unwrap_or(Quota::MAX_RATE);
-        let burst = if count == 0 {
-            0
-        } else {
-            burst.unwrap_or(second.max(1))
-        };
+    fn of_units((text, parts): (String, RateParts), burst: Option<u64>) -> Self {
+        let burst = burst.unwrap_or(parts.in_a_second().max(1));
+        Self::new(text, parts, burst)
+    }
+
+    /// A burst that is not given is one second's worth, and at least the largest frame that a stack puts together.
+    fn of_bytes((text, parts): (String, RateParts), burst: Option<u64>) -> Self {
+        let burst = burst.unwrap_or(parts.in_a_second().max(LARGEST_FRAME));
+        Self::new(text, parts, burst)
+    }
+
+    fn new(text: String, RateParts { count, per }: RateParts, burst: u64) -> Self {
+        let burst = if count == 0 { 0 } else { burst };
         Self {
             text,
             count,
@@ -82,5 +119,14 @@ impl Rate {
             burst,
             quota: Quota::new(count, per, burst),
         }
+    }
+
+    /// Refuses a burst that the rate would not give back while anybody lives.
+    fn given_back(rate: Self, key: &str, fields: &Fields<'_>) -> Option<Self> {
+        if rate.count > 0 && rate.quota.burst() < rate.burst {
+            let found = format!("{}, which `{key}` takes centuries to give back", rate.burst);
+            return fields.refuse("burst", found, format!("at most {}", rate.quota.burst()));
+        }
+        Some(rate)
     }
 }

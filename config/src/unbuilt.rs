@@ -28,9 +28,6 @@ const KEYS: &[(&str, &[&str])] = &[
             "enforce",
         ],
     ),
-    ("prefilter", &["fragments"]),
-    ("prefilter.limits.NAME", &["per", "shadow", "exceptions"]),
-    ("prefilter.limits.NAME.match", &["icmp"]),
 ];
 
 /// The parts of a limit's key that cannot be had yet.

@@ -8,13 +8,13 @@ mod size;
 
 pub use count::parse_count;
 pub use duration::{format_duration, parse_duration};
-pub use rate::{RateParts, parse_rate};
+pub use rate::{MOST_BYTES, RateParts, parse_byte_rate, parse_rate};
 pub use share::{Share, parse_share};
 pub use size::{format_size, parse_size};
 
 pub(crate) use count::COUNT_PATTERN;
 pub(crate) use duration::DURATION_PATTERN;
-pub(crate) use rate::RATE_PATTERN;
+pub(crate) use rate::{BYTE_RATE_PATTERN, RATE_PATTERN};
 pub(crate) use share::SHARE_PATTERN;
 pub(crate) use size::SIZE_PATTERN;
 

@@ -26,6 +26,15 @@ fn check(rows: &[(Seen, &str, &str)]) {
     }
 }
 
+/// The same for a row whose place is plain from its path.
+fn check_without_place(seen: Seen, rest: &str, expected: &str) {
+    let text = format!("{DOOR}{rest}\n");
+    let problems = Config::from_text(&text, "f").unwrap_err().to_string();
+    let (_, said) = problems.split_once(": ").unwrap();
+    check_whole(seen, &text, &problems);
+    assert_eq!(said, expected, "\n{text}");
+}
+
 fn check_whole(seen: Seen, text: &str, expected: &str) {
     let problems = Config::from_text(text, "f")
         .err()
@@ -467,11 +476,6 @@ fn prefilter() {
         ),
         (
             BySchema,
-            "prefilter: { interfaces: [lo], limits: { a: { key: none, rate: 1/s, per: bytes } } }",
-            "f:3:69: prefilter.limits.a.per: is in the contract but not built yet; remove it",
-        ),
-        (
-            BySchema,
             "prefilter: { interfaces: [lo], limits: { a: { match: { ports: [0] }, key: none, rate: 1/s } } }",
             "f:3:64: prefilter.limits.a.match.ports[0]: found the number 0; allowed: a port from 1 to 65535, or two of them in order as in 8000-8099",
         ),
@@ -509,6 +513,207 @@ fn prefilter() {
 fn check_route(seen: Seen, route: &str, expected: &str) {
     let head = "listeners: { web: { address: '127.0.0.1:8080' } }\nupstreams: { app: { servers: ['127.0.0.1:9000'] } }\nlimits: { fair: { key: client, rate: 1/s } }\n";
     check_whole(seen, &format!("{head}routes: [{route}]\n"), expected);
+}
+
+/// Checks each row as the keys of a packet limit.
+fn check_packet_limit(rows: &[(Seen, &str, &str)]) {
+    for (seen, limit, expected) in rows {
+        let text = format!("prefilter: {{ interfaces: [lo], limits: {{ a: {{ {limit} }} }} }}");
+        check_without_place(*seen, &text, &format!("prefilter.limits.a.{expected}"));
+    }
+}
+
+#[test]
+fn packet_limits() {
+    check_packet_limit(&[
+        (
+            ByReader,
+            "key: none, rate: 10MiB/s",
+            "rate: found `10MiB/s`; allowed: N/s, N/m, N/h, N/d or N/DURATION, such as 50/s, 20/10s or 10k/s",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 10MB/s, per: bytes",
+            "rate: found `10MB/s`; allowed: SIZE/s or N/s in bytes, such as 10MiB/s, 64KiB/10s or 10M/s",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 20GiB/s, per: bytes",
+            "rate: found `20GiB/s`; allowed: at most 10000M/s",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, per: bytes, burst: 1KiB",
+            "burst: found `1KiB`; allowed: 1518B to 1024GiB",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, burst: 1KiB",
+            "burst: found `1KiB`; allowed: a whole number from 1 to 1000000000",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 1/s, per: bits",
+            "per: found `bits`; allowed: packets, bytes",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 1/s, shadow: maybe",
+            "shadow: found `maybe`; allowed: true or false",
+        ),
+        (
+            BySchema,
+            "key: source, rate: 1/s, ipv4_prefix: 33",
+            "ipv4_prefix: found the number 33; allowed: a whole number from 1 to 32",
+        ),
+        (
+            ByReader,
+            "key: port, rate: 1/s, ipv6_prefix: 48",
+            "ipv6_prefix: found it on a key without `source`; allowed: only when `key` has source",
+        ),
+    ]);
+}
+
+#[test]
+fn what_packet_limits_match() {
+    check_packet_limit(&[
+        (
+            ByReader,
+            "key: [source, port], rate: 1/s, match: { protocol: gre }",
+            "key: found ports as key of GRE, which has none; allowed: none or source",
+        ),
+        (
+            ByReader,
+            "key: port, rate: 1/s, match: { icmp: [8] }",
+            "key: found ports as key of ICMP, which has none; allowed: none or source",
+        ),
+        (
+            ByReader,
+            "key: port, rate: 1/s, match: { protocol: 89 }",
+            "key: found ports as key of protocol 89, which has none; allowed: none or source",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 1/s, match: { protocol: 256 }",
+            "match.protocol: found the number 256; allowed: tcp, udp, icmp, sctp, igmp, gre, esp, ah, or a number from 0 to 255",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 1/s, match: { protocol: ospf }",
+            "match.protocol: found `ospf`; allowed: tcp, udp, icmp, sctp, igmp, gre, esp, ah, or a number from 0 to 255",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { protocol: 50, ports: [80] }",
+            "match.ports: found ports of ESP, which has none; allowed: only with tcp, udp or sctp",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { protocol: sctp, syn: true }",
+            "match.syn: found it on a protocol without SYN; allowed: only with tcp",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { protocol: udp, new: true }",
+            "match.new: found it on a protocol without connections; allowed: only with tcp or sctp",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { syn: true, new: true }",
+            "match.new: found it beside `syn`, which it includes; allowed: one of them",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { protocol: tcp, icmp: [8] }",
+            "match.icmp: found ICMP types on TCP; allowed: only with `protocol: icmp`",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, match: { icmp: [8], ports: [80] }",
+            "match.icmp: found ICMP types beside ports, syn or new, which ICMP has not; allowed: one of them",
+        ),
+        (
+            BySchema,
+            "key: none, rate: 1/s, match: { icmp: [packet-too-big] }",
+            "match.icmp[0]: found `packet-too-big`; allowed: echo-request, echo-reply, unreachable, time-exceeded, parameter-problem, timestamp-request, timestamp-reply, or a number from 0 to 255",
+        ),
+    ]);
+}
+
+#[test]
+fn exceptions_of_packet_limits() {
+    check_packet_limit(&[
+        (
+            ByReader,
+            "key: source, rate: 1/s, exceptions: { 192.0.2.1/24: 5/s }",
+            "exceptions.\"192.0.2.1/24\": found `192.0.2.1/24` with host bits set; allowed: 192.0.2.0/24",
+        ),
+        (
+            ByReader,
+            "key: source, rate: 1/s, exceptions: { 192.0.2.1: 5/s, 192.0.2.1/32: 6/s }",
+            "exceptions.\"192.0.2.1/32\": found `192.0.2.1/32` again, written otherwise; allowed: each once",
+        ),
+        (
+            ByReader,
+            "key: none, rate: 1/s, exceptions: { 192.0.2.1: 5/s }",
+            "exceptions: found a rate for 192.0.2.1/32, but the key has no `source`; allowed: unlimited, or a key with source",
+        ),
+        (
+            ByReader,
+            "key: source, ipv4_prefix: 24, rate: 1/s, exceptions: { 192.0.2.1: 5/s }",
+            "exceptions: found a rate for 192.0.2.1/32, which is smaller than what the limit counts as one source; allowed: unlimited, or a network that is no smaller",
+        ),
+    ]);
+}
+
+#[test]
+fn blocks_checks_and_samples() {
+    let cases: &[(Seen, &str, &str)] = &[
+        (
+            BySchema,
+            "fragments: maybe",
+            "fragments: found `maybe`; allowed: drop, pass",
+        ),
+        (
+            BySchema,
+            "checks: { land: reset }",
+            "checks.land: found `reset`; allowed: drop, pass",
+        ),
+        (
+            BySchema,
+            "checks: { xmas: drop }",
+            "checks.xmas: unknown key; allowed: tcp_flags, land, martians, lengths",
+        ),
+        (
+            BySchema,
+            "blocks: { action: reject }",
+            "blocks.action: found `reject`; allowed: drop, reset",
+        ),
+        (
+            ByReader,
+            "blocks: { max: 0 }",
+            "blocks.max: found the number 0; allowed: a whole number from 1 to 16384",
+        ),
+        (
+            ByReader,
+            "blocks: { max: 20k }",
+            "blocks.max: found `20k`; allowed: a whole number from 1 to 16384",
+        ),
+        (
+            BySchema,
+            "blocks: { rate: 5 }",
+            "blocks.rate: found the number 5; allowed: a rate such as 50/s or 20/10s",
+        ),
+        (
+            BySchema,
+            "sample: off",
+            "sample: found `off`; allowed: N/s, N/m, N/h, N/d or N/DURATION, such as 50/s, 20/10s or 10k/s",
+        ),
+    ];
+    for (seen, keys, expected) in cases {
+        let text = format!("prefilter: {{ interfaces: [lo], {keys} }}");
+        check_without_place(*seen, &text, &format!("prefilter.{expected}"));
+    }
 }
 
 #[test]

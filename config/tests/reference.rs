@@ -102,7 +102,21 @@ limits:
     reject: { status: 429 }
     block: { after: 1, within: 1s, for: 1s, max: 1h, scope: listeners }
 routes: [{ name: all, match: {}, limits: [], upstream: app }]
-prefilter: { interfaces: [lo], mode: auto, required: false, malformed: drop, table: { sources: 1M }, outlive: 10m, instance: floodwall }
+prefilter:
+  interfaces: [lo]
+  mode: auto
+  required: false
+  limits:
+    p: { match: { syn: false, new: false }, key: source, rate: 5/s, burst: 5, per: packets, shadow: false, exceptions: {} }
+    b: { key: none, rate: 1KiB/s, burst: 64KiB, per: bytes }
+  malformed: drop
+  fragments: pass
+  checks: { tcp_flags: drop, land: drop, martians: drop, lengths: drop }
+  blocks: { action: drop, max: 16384, rate: 1000/s, burst: 1000 }
+  sample: 10/s
+  table: { sources: 1M }
+  outlive: 10m
+  instance: floodwall
 admin: { socket: floodwall.sock }
 log: { access: stdout, level: info }
 server: { drain: 30s }
@@ -113,7 +127,7 @@ clients: { trusted_proxies: [10.0.0.0/8] }
 upstreams: { app: { servers: ['127.0.0.1:9000'], breaker: { strategy: error_ratio, threshold: 50% } } }
 limits: { a: { key: [client, header(x)], rate: 50/s, block: { after: 1, within: 1s, for: 1s } } }
 routes: [{ name: all, upstream: app }]
-prefilter: { interfaces: [lo] }
+prefilter: { interfaces: [lo], limits: { p: { key: source, rate: 5/s }, b: { key: none, rate: 1KiB/s, per: bytes } } }
 ";
     let read = |text: &str| {
         Config::from_text(text, "/srv/f.yaml").unwrap_or_else(|problems| panic!("{problems}"))

@@ -2,8 +2,8 @@
 
 use super::ChangeKind;
 use super::compare::{Changes, word};
-use crate::Prefilter;
 use crate::units::format_duration;
+use crate::{BlockBudget, Checks, PacketLimit, Prefilter};
 
 /// What is decided when the filter is attached, or when its table is made.
 pub(super) fn fixed(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&Prefilter>) {
@@ -43,9 +43,60 @@ pub(super) fn live(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&
     };
     changes.entries("prefilter.allow", &old.allow, &new.allow);
     changes.entries("prefilter.deny", &old.deny, &new.deny);
-    changes.edited("prefilter.limits", &old.limits, &new.limits);
+    changes.by_name("prefilter.limits", &old.limits, &new.limits, limit);
     changes.value("prefilter.malformed", &old.malformed, &new.malformed, word);
+    changes.value("prefilter.fragments", &old.fragments, &new.fragments, word);
+    checks(changes, old.checks, new.checks);
+    blocks(changes, &old.blocks, &new.blocks);
+    changes.value(
+        "prefilter.sample",
+        &old.sample,
+        &new.sample,
+        ToString::to_string,
+    );
     changes.value("prefilter.outlive", &old.outlive, &new.outlive, |span| {
         format_duration(*span)
     });
+}
+
+fn checks(changes: &mut Changes, old: Checks, new: Checks) {
+    for (name, old, new) in [
+        ("tcp_flags", old.tcp_flags, new.tcp_flags),
+        ("land", old.land, new.land),
+        ("martians", old.martians, new.martians),
+        ("lengths", old.lengths, new.lengths),
+    ] {
+        changes.value(&format!("prefilter.checks.{name}"), &old, &new, word);
+    }
+}
+
+fn blocks(changes: &mut Changes, old: &BlockBudget, new: &BlockBudget) {
+    changes.value("prefilter.blocks.action", &old.action, &new.action, word);
+    changes.value("prefilter.blocks.max", &old.max, &new.max, word);
+    changes.value(
+        "prefilter.blocks.rate",
+        &old.rate,
+        &new.rate,
+        ToString::to_string,
+    );
+}
+
+fn limit(changes: &mut Changes, path: &str, old: &PacketLimit, new: &PacketLimit) {
+    changes.edited(&format!("{path}.match"), &old.matches, &new.matches);
+    changes.edited(&format!("{path}.key"), &old.key, &new.key);
+    let prefixes = |limit: &PacketLimit| (limit.ipv4_prefix, limit.ipv6_prefix);
+    changes.edited(&format!("{path}.prefix"), &prefixes(old), &prefixes(new));
+    changes.value(
+        &format!("{path}.rate"),
+        &old.rate,
+        &new.rate,
+        ToString::to_string,
+    );
+    changes.value(&format!("{path}.per"), &old.per, &new.per, word);
+    changes.value(&format!("{path}.shadow"), &old.shadow, &new.shadow, word);
+    changes.edited(
+        &format!("{path}.exceptions"),
+        &old.exceptions,
+        &new.exceptions,
+    );
 }

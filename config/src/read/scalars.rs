@@ -7,8 +7,8 @@ use floodwall_limiter::Nanos;
 
 use super::Cursor;
 use crate::units::{
-    Share, UnitError, format_duration, format_size, parse_count, parse_duration, parse_rate,
-    parse_share, parse_size,
+    RateParts, Share, UnitError, format_duration, format_size, parse_byte_rate, parse_count,
+    parse_duration, parse_rate, parse_share, parse_size,
 };
 use crate::yaml::ScalarKind;
 
@@ -123,9 +123,26 @@ pub(crate) fn share(min: Share) -> impl Fn(Cursor<'_>) -> Option<Share> {
 }
 
 /// Reads a rate and keeps its text.
-pub(crate) fn rate(value: Cursor<'_>) -> Option<(String, crate::units::RateParts)> {
+pub(crate) fn rate(value: Cursor<'_>) -> Option<(String, RateParts)> {
     let parts = unit(value, parse_rate, "a rate such as 50/s or 20/10s")?;
     Some((value.written()?.to_owned(), parts))
+}
+
+/// Reads a rate in bytes and keeps its text.
+pub(crate) fn byte_rate(value: Cursor<'_>) -> Option<(String, RateParts)> {
+    let parts = unit(value, parse_byte_rate, "a rate such as 10MiB/s or 10M/s")?;
+    Some((value.written()?.to_owned(), parts))
+}
+
+/// Reads a number of bytes between `min` and `max`, as a size or as a count.
+pub(crate) fn bytes(min: u64, max: u64) -> impl Fn(Cursor<'_>) -> Option<u64> {
+    move |value| {
+        let size = value.written().and_then(|text| parse_size(text).ok());
+        match size {
+            Some(_) => size_between(min, max)(value),
+            None => count(min, max)(value),
+        }
+    }
 }
 
 /// Reads text in one of the small languages.
