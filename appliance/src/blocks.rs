@@ -1,5 +1,7 @@
 //! Blocks: who is kept out, why, and until when. One door for the limits and for the operator.
 
+mod budget;
+
 use std::net::IpAddr;
 
 use floodwall_limiter::{
@@ -8,6 +10,7 @@ use floodwall_limiter::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::budget::{Account, Bounds, Budget};
 use crate::{
     client::Client,
     generation::{Clients, Generation},
@@ -40,7 +43,8 @@ pub struct Listed {
     pub dropped_bytes: u64,
 }
 
-/// Keeps a source out for a time. A longer block that is already there stays.
+/// Keeps a source out for a time, whatever the budget of blocks says. A longer block that is already there
+/// stays.
 ///
 /// # Errors
 /// [`Unsafe`] when the source is a trusted proxy or on the allow list.
@@ -52,20 +56,55 @@ pub fn add(
     reason: &str,
     by: By,
 ) -> Result<Opened, Unsafe> {
+    let wanted = Wanted {
+        address,
+        duration,
+        scope,
+        reason,
+        by,
+    };
     let generation = host.generation();
-    let clients = &generation.clients;
+    let opened = open(host, &generation.clients, wanted, None)?;
+    if by == By::Limit {
+        let source = Source::of(address, generation.clients.prefixes);
+        host.budget.note(source, opened.until);
+    }
+    Ok(opened)
+}
+
+/// A block that somebody wants.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    address: IpAddr,
+    duration: Nanos,
+    scope: Scope,
+    reason: &'a str,
+    by: By,
+}
+
+/// Blocks a source and ends its connections, but for the one that is `spared` to be answered.
+fn open(
+    host: &Host,
+    clients: &Clients,
+    wanted: Wanted<'_>,
+    spared: Option<u64>,
+) -> Result<Opened, Unsafe> {
+    let address = wanted.address;
     check(clients, address)?;
-    let now = host.now();
     let block = Block {
         source: Source::of(address, clients.prefixes),
         prefix: prefix(clients, address),
-        scope,
-        by,
-        reason,
+        scope: wanted.scope,
+        by: wanted.by,
+        reason: wanted.reason,
     };
-    host.book
-        .open(&host.table, block, duration, now)
-        .map_err(|_| Unsafe::Busy(address))
+    let opened = host
+        .book
+        .open(&host.table, block, wanted.duration, host.now())
+        .map_err(|_| Unsafe::Busy(address))?;
+    // Only now: who comes in from here on finds the block.
+    host.stats.cut(block.source, spared);
+    Ok(opened)
 }
 
 /// Lets a source in again and forgets its strikes. Tells whether it was blocked.
@@ -133,12 +172,14 @@ pub fn count_turned_away(host: &Host, clients: &Clients, peer: IpAddr) {
 /// Counts one refusal of a limit that escalates, and blocks the client when it was one too many.
 ///
 /// Nobody is blocked who is not the TCP peer itself: the kernel knows packets by their sender, and behind a
-/// proxy the sender is the proxy.
+/// proxy the sender is the proxy. Only whoever has completed a handshake gets here, so nobody is blocked for
+/// what others send in their name. `connection` is the one that is still to be answered; the client's others end.
 pub fn strike(
     host: &Host,
     generation: &Generation,
     limit: &Limit,
     client: &Client,
+    connection: Option<u64>,
     now: Nanos,
 ) -> Option<Opened> {
     let block = limit.block.as_ref()?;
@@ -153,15 +194,22 @@ pub fn strike(
     let duration = block
         .escalation
         .strike(&host.table, block.ledger, key, now)?;
-    let opened = add(
-        host,
-        client.address,
+    let until = now.plus(duration);
+    host.budget
+        .spend(client.source, until, generation.blocks, now)
+        .ok()?;
+    let wanted = Wanted {
+        address: client.address,
         duration,
-        block.scope,
-        &limit.name,
-        By::Limit,
-    )
-    .ok()?;
+        scope: block.scope,
+        reason: &limit.name,
+        by: By::Limit,
+    };
+    let Ok(opened) = open(host, &generation.clients, wanted, connection) else {
+        host.budget.release(client.source);
+        return None;
+    };
+    host.budget.note(client.source, opened.until);
     limit.stats.blocks.one();
     tracing::info!(
         source = %client.address,
@@ -191,6 +239,7 @@ fn pardon(host: &Host, generation: &Generation, source: Source) -> bool {
     {
         block.ledger.forget(&host.table, key);
     }
+    host.budget.release(source);
     host.book.close(&host.table, source, None, host.now())
 }
 

@@ -2,12 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use floodwall_config::{Config, LimitIndex, UpstreamIndex};
+use floodwall_config::{BlockBudget, Config, LimitIndex, UpstreamIndex};
 use floodwall_limiter::{Prefixes, Secret, clock::Clock};
 
 use crate::{
-    clock::Monotonic, limit::Limit, networks::Networks, protection::Protection, route::Router,
-    stats::Stats, upstream::Upstream,
+    blocks::Bounds, clock::Monotonic, limit::Limit, networks::Networks, protection::Protection,
+    route::Router, stats::Stats, upstream::Upstream,
 };
 
 /// What the proxy does while this generation is the current one. Requests keep the one they began with.
@@ -22,6 +22,8 @@ pub struct Generation {
     pub clients: Clients,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
+    /// How many sources limits may block.
+    pub blocks: Bounds,
     limits: Vec<Limit>,
     upstreams: Vec<Upstream>,
 }
@@ -79,6 +81,10 @@ impl Generation {
                     v6: config.clients.ipv6_prefix,
                 },
             };
+        let blocks = config.prefilter.as_ref().map_or_else(
+            || Bounds::from(&BlockBudget::default()),
+            |prefilter| Bounds::from(&prefilter.blocks),
+        );
         Arc::new(Self {
             number,
             file,
@@ -86,6 +92,7 @@ impl Generation {
             router,
             clients,
             protection,
+            blocks,
             limits,
             upstreams,
         })

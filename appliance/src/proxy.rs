@@ -93,7 +93,15 @@ impl Proxy {
         }
         let limit = ctx.generation.limit(refusal.limit);
         let blocked = ctx.client.as_ref().and_then(|client| {
-            blocks::strike(&self.host, &ctx.generation, limit, client, ctx.begun)
+            let connection = ctx.connection.as_ref().map(|connection| connection.id);
+            blocks::strike(
+                &self.host,
+                &ctx.generation,
+                limit,
+                client,
+                connection,
+                ctx.begun,
+            )
         });
         if blocked.is_some() {
             // From the next packet on nothing of this client comes through; keeping its connection is keeping a corpse.

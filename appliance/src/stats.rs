@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use floodwall_limiter::Source;
+
 use crate::{server::census::Census, upstream};
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
@@ -71,6 +73,8 @@ pub struct Requests {
     pub connections: Count,
     pub connections_refused_blocked: Count,
     pub connections_refused_full: Count,
+    /// Connections ended in the middle because their source was blocked.
+    pub connections_cut: Count,
     pub connections_open: Gauge,
     /// Requests being served.
     pub in_flight: Gauge,
@@ -126,6 +130,13 @@ impl Stats {
     /// Takes note of the listeners' connection counts.
     pub fn set_doors(&self, doors: Vec<(String, Arc<Census>)>) {
         *lock(&self.doors) = doors;
+    }
+
+    /// Ends a client's connections at every listener, but for the one that is `spared`.
+    pub fn cut(&self, client: Source, spared: Option<u64>) {
+        let doors = lock(&self.doors);
+        let cut = doors.iter().map(|(_, census)| census.cut(client, spared));
+        self.requests.connections_cut.add(cut.sum());
     }
 
     /// Open connections of each listener, by its name.

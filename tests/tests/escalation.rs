@@ -68,25 +68,6 @@ fn one_refusal_too_many_is_a_block_and_each_is_twice_the_last() {
 }
 
 #[test]
-fn a_connection_that_is_kept_ends_with_the_block() {
-    let web = Loopback::free();
-    let floodwall = Floodwall::start(&front(web).with("for: 1s, max: 3s", "for: 1h"));
-    let ip = Loopback::claim().ip();
-    let mut idle = Client::of(web).from(ip).connect().expect("a connection");
-    let mut busy = Client::of(web).from(ip).connect().expect("a connection");
-    let closes = [0; 4].map(|_| busy.get("/").expect("a response").closes());
-    assert_eq!(closes, [false, false, false, true]);
-    busy.get("/").expect_err("it was closed");
-    idle.get("/")
-        .expect_err("a block is a block on whatever connection");
-    let line = floodwall.logged(|line| line["verdict"] == "blocked");
-    assert_eq!(
-        line["client"].as_str().or(line["peer"].as_str()),
-        Some(ip.to_string().as_str())
-    );
-}
-
-#[test]
 fn refusals_that_are_far_apart_are_no_offence() {
     let web = Loopback::free();
     let floodwall = Floodwall::start(&front(web).with("within: 2s", "within: 300ms"));

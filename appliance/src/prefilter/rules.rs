@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use floodwall_config::{self as config, Config, XdpMode};
+use floodwall_config::{self as config, BlockAction, Config, Policy, XdpMode};
 use floodwall_limiter::Prefixes;
 use floodwall_xdp::{self as xdp, Mode, Rules, Settings};
+
+use super::packet_limit;
 
 pub(super) fn settings(prefilter: &config::Prefilter) -> Settings {
     Settings {
@@ -29,11 +31,12 @@ pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: 
             config::ListenAddress::Unix(_) => None,
         })
         .collect();
+    let prefixes = Prefixes {
+        v4: config.clients.ipv4_prefix,
+        v6: config.clients.ipv6_prefix,
+    };
     Rules {
-        prefixes: Prefixes {
-            v4: config.clients.ipv4_prefix,
-            v6: config.clients.ipv6_prefix,
-        },
+        prefixes,
         listener_ports,
         // The kernel must never drop what speaks for many.
         allow: prefilter
@@ -43,38 +46,31 @@ pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: 
             .copied()
             .collect(),
         deny: prefilter.deny.clone(),
-        limits: prefilter.limits.iter().map(packet_limit).collect(),
-        malformed: match prefilter.malformed {
-            config::Malformed::Drop => xdp::Action::Drop,
-            config::Malformed::Pass => xdp::Action::Pass,
+        limits: prefilter
+            .limits
+            .iter()
+            .map(|limit| packet_limit::compile(limit, prefixes))
+            .collect(),
+        malformed: action(prefilter.malformed),
+        fragments: action(prefilter.fragments),
+        checks: xdp::Checks {
+            tcp_flags: action(prefilter.checks.tcp_flags),
+            land: action(prefilter.checks.land),
+            martians: action(prefilter.checks.martians),
+            lengths: action(prefilter.checks.lengths),
         },
+        block_action: match prefilter.blocks.action {
+            BlockAction::Drop => xdp::BlockAction::Drop,
+            BlockAction::Reset => xdp::BlockAction::RESET,
+        },
+        sample: (prefilter.sample.count > 0).then_some(prefilter.sample.quota),
         ..Rules::new(generation)
     }
 }
 
-fn packet_limit(limit: &config::PacketLimit) -> xdp::PacketLimit {
-    let key = match limit.key {
-        config::PacketKey::None => xdp::PacketKey::None,
-        config::PacketKey::Source => xdp::PacketKey::Source,
-        config::PacketKey::Port => xdp::PacketKey::Port,
-        config::PacketKey::SourcePort => xdp::PacketKey::SourcePort,
-    };
-    xdp::PacketLimit {
-        matches: packet_match(&limit.matches),
-        ..xdp::PacketLimit::new(&limit.name, key, limit.rate.quota)
-    }
-}
-
-fn packet_match(matches: &config::PacketMatch) -> xdp::PacketMatch {
-    let ports = matches.ports.iter().map(|range| range.first..=range.last);
-    xdp::PacketMatch {
-        protocol: matches.protocol.map(|protocol| match protocol {
-            config::Protocol::Tcp => xdp::Protocol::Tcp,
-            config::Protocol::Udp => xdp::Protocol::Udp,
-            config::Protocol::Icmp => xdp::Protocol::Icmp,
-        }),
-        ports: ports.collect(),
-        opens: matches.syn.then_some(xdp::Opens::Tcp),
-        ..xdp::PacketMatch::default()
+const fn action(policy: Policy) -> xdp::Action {
+    match policy {
+        Policy::Drop => xdp::Action::Drop,
+        Policy::Pass => xdp::Action::Pass,
     }
 }
