@@ -86,6 +86,7 @@ impl Floodwall {
         let host = Arc::new(open_host(file, config, access_log)?);
         let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
         let lease = Lease::renewing(Arc::clone(&host))?;
+        prefilter::samples::watch(&host)?;
         let folder = host.generation().config.state.clone();
         let state = folder
             .map(|folder| Keeper::open(&host, &folder))

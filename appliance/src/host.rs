@@ -13,10 +13,11 @@ use floodwall_limiter::{Nanos, Secret, clock::Clock};
 
 use crate::{
     access_log::AccessLog,
+    blocks::Budget,
     clock::Monotonic,
     generation::Generation,
     memory::{Book, Table},
-    prefilter::Kernel,
+    prefilter::{Kernel, samples::Recent},
     pressure::Readings,
     protection::Traffic,
     stats::Stats,
@@ -27,7 +28,11 @@ use crate::{
 pub struct Host {
     pub table: Table,
     pub book: Book,
+    /// What of the blocks that limits may make is spent.
+    pub budget: Budget,
     pub kernel: Kernel,
+    /// The last packets that the kernel dropped and showed.
+    pub samples: Recent,
     pub stats: Stats,
     pub access_log: AccessLog,
     pub started: Started,
@@ -63,10 +68,13 @@ impl Host {
             reason = "any 32 bits of the hash will do"
         )]
         let request_prefix = table.secret().hash_words([Monotonic.now().0]) as u32;
+        let budget = Budget::with(&book.list(&table, Monotonic.now()));
         Self {
             table,
             book,
+            budget,
             kernel,
+            samples: Recent::default(),
             stats,
             access_log,
             started: Started {

@@ -12,6 +12,7 @@ use prometheus_client::{
 };
 
 use crate::{
+    prefilter::{KernelStatus, PacketCount},
     protection::status::{PriorityStatus, ProtectionStatus},
     service::Service,
     status::Status,
@@ -149,6 +150,11 @@ fn traffic(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "connections_refused",
         "Client connections closed at accept",
         refused.map(|(why, count)| ([("reason", why)], count)),
+    )?;
+    page.counter_one(
+        "connections_cut",
+        "Client connections ended because their source was blocked",
+        connections.cut,
     )
 }
 
@@ -180,6 +186,23 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "blocked_sources",
         "Sources that are blocked now",
         status.blocks as u64,
+    )?;
+    let budget = &status.blocks_budget;
+    page.gauge_one(
+        "blocks_budget",
+        "How many sources limits may block at one time",
+        budget.max,
+    )?;
+    page.gauge_one(
+        "blocks_budget_spent",
+        "How many of them are blocked now",
+        budget.standing,
+    )?;
+    let refused = [("full", budget.refused_full), ("rate", budget.refused_rate)];
+    page.counter(
+        "blocks_refused",
+        "Blocks that limits wanted and the budget did not allow",
+        refused.map(|(why, count)| ([("reason", why)], count)),
     )
 }
 
@@ -368,20 +391,14 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "How the program is attached to an interface; always 1",
         modes,
     )?;
-    let packets = kernel.packets.iter().map(|each| {
-        let verdict = if each.dropped { "drop" } else { "pass" };
-        (
-            [("reason", each.reason.as_str()), ("verdict", verdict)],
-            each.packets,
-        )
-    });
-    page.counter(
-        "prefilter_packets",
-        "Packets by what decided over them",
-        packets,
-    )?;
+    prefilter_packets(kernel, page)?;
     let limits = kernel.limits.iter().flat_map(|limit| {
-        [("admitted", limit.admitted), ("dropped", limit.dropped)].map(|(verdict, count)| {
+        [
+            ("admitted", limit.admitted),
+            ("dropped", limit.dropped),
+            ("shadowed", limit.shadowed),
+        ]
+        .map(|(verdict, count)| {
             (
                 [("limit", limit.name.as_str()), ("verdict", verdict)],
                 count,
@@ -390,8 +407,18 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     });
     page.counter(
         "prefilter_limit_packets",
-        "Packets by packet limit and verdict",
+        "Packets by packet limit and verdict; `shadowed` is over a limit that only counts",
         limits,
+    )?;
+    page.counter_one(
+        "prefilter_resets",
+        "Packets of blocked sources that were answered with a reset",
+        kernel.resets,
+    )?;
+    page.counter_one(
+        "prefilter_samples_lost",
+        "Samples of drops that nobody took out in time",
+        kernel.samples_lost,
     )?;
     page.counter_one(
         "prefilter_displaced",
@@ -403,6 +430,45 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Packets refused because too many CPUs raced for one cell",
         kernel.contended,
     )
+}
+
+/// By reason over all interfaces, and for each interface: the reasons are few, and so are the interfaces.
+fn prefilter_packets(kernel: &KernelStatus, page: &mut Page<'_>) -> fmt::Result {
+    let packets = kernel.packets.iter().map(|each| {
+        let verdict = verdict(each);
+        let labels = [("reason", each.reason.as_str()), ("verdict", verdict)];
+        (labels, each.packets)
+    });
+    page.counter(
+        "prefilter_packets",
+        "Packets by what decided over them",
+        packets,
+    )?;
+    let dropped = kernel.packets.iter().filter(|each| each.dropped);
+    page.counter(
+        "prefilter_dropped_bytes",
+        "Bytes of dropped frames by reason",
+        dropped.map(|each| ([("reason", each.reason.as_str())], each.bytes)),
+    )?;
+    let by_interface = kernel.interfaces.iter().flat_map(|interface| {
+        interface.packets.iter().map(|each| {
+            let labels = [
+                ("interface", interface.name.as_str()),
+                ("reason", each.reason.as_str()),
+                ("verdict", verdict(each)),
+            ];
+            (labels, each.packets)
+        })
+    });
+    page.counter(
+        "prefilter_interface_packets",
+        "Packets by interface and by what decided over them",
+        by_interface,
+    )
+}
+
+const fn verdict(count: &PacketCount) -> &'static str {
+    if count.dropped { "drop" } else { "pass" }
 }
 
 /// The page that is being written: a line of help for each family, then its samples.

@@ -4,7 +4,9 @@
 //! in memory of the process's own, and blocks are enforced at accept.
 
 mod detach;
+mod packet_limit;
 mod rules;
+pub mod samples;
 mod status;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -184,6 +186,32 @@ impl Kernel {
                     .plus(Nanos(outlive.load(Relaxed)).min(OUTLIVE_A_STOP)),
             );
         }
+    }
+
+    /// The samples of dropped packets, for one reader; none when the pre-filter is off.
+    pub fn samples(&self) -> Option<Result<xdp::Samples, xdp::Error>> {
+        match self {
+            Self::On { filter, .. } => Some(filter.samples()),
+            Self::Off { .. } => None,
+        }
+    }
+
+    /// Takes out the oldest sample, if there is one.
+    pub fn next_sample(&self, samples: &mut xdp::Samples) -> Option<xdp::Sample> {
+        match self {
+            Self::On { filter, .. } => filter.next_sample(samples),
+            Self::Off { .. } => None,
+        }
+    }
+
+    /// The name of an interface, or its number when it is none of the pre-filter's.
+    pub fn interface(&self, ifindex: u32) -> String {
+        let known = match self {
+            Self::On { filter, .. } => filter.interfaces(),
+            Self::Off { .. } => &[],
+        };
+        let known = known.iter().find(|each| each.ifindex == ifindex);
+        known.map_or_else(|| ifindex.to_string(), |each| each.name.clone())
     }
 
     pub fn status(&self) -> KernelStatus {

@@ -46,6 +46,21 @@ pub struct Status {
     pub table: TableStatus,
     /// How many sources are blocked now and listed.
     pub blocks: usize,
+    pub blocks_budget: BlocksBudget,
+}
+
+/// How many of the blocks that limits may make are spent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlocksBudget {
+    /// Sources that limits have blocked and that still are; an operator's are not counted.
+    pub standing: u64,
+    pub max: u64,
+    /// Blocks that were not made because so many stood.
+    pub refused_full: u64,
+    /// Blocks that were not made because they came too fast.
+    pub refused_rate: u64,
+    /// Blocks that are enforced, but found no room in the list.
+    pub unlisted: u64,
 }
 
 /// One rule set in two layers.
@@ -81,6 +96,8 @@ pub struct ConnectionCounts {
     pub refused_blocked: u64,
     /// Closed at accept because there were too many.
     pub refused_full: u64,
+    /// Ended in the middle because the source was blocked.
+    pub cut: u64,
 }
 
 /// Requests over all listeners.
@@ -221,8 +238,12 @@ impl Status {
                 .as_ref()
                 .map(|protection| ProtectionStatus::of(host, protection)),
             table: TableStatus::of(host),
-            prefilter: host.kernel.status(),
+            prefilter: KernelStatus {
+                samples: host.samples.all(),
+                ..host.kernel.status()
+            },
             blocks: blocks::list(host).len(),
+            blocks_budget: BlocksBudget::of(host, &generation),
         }
     }
 }
@@ -357,6 +378,7 @@ impl ConnectionCounts {
             accepted: counts.connections.get(),
             refused_blocked: counts.connections_refused_blocked.get(),
             refused_full: counts.connections_refused_full.get(),
+            cut: counts.connections_cut.get(),
         }
     }
 }
@@ -379,6 +401,19 @@ impl RequestCounts {
             malformed: counts.malformed.get(),
             unrouted: counts.unrouted.get(),
             access_log_dropped: counts.access_log_dropped.get(),
+        }
+    }
+}
+
+impl BlocksBudget {
+    fn of(host: &Host, generation: &Generation) -> Self {
+        let account = host.budget.account(host.now());
+        Self {
+            standing: account.standing,
+            max: generation.blocks.max,
+            refused_full: account.refused_full,
+            refused_rate: account.refused_rate,
+            unlisted: host.book.unlisted(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     control::protocol::{Reply, Request},
-    prefilter::{Interface, KernelStatus},
+    prefilter::{Interface, KernelStatus, PacketCount},
     protection::status::{ProtectionStatus, Unit},
     reload::LastReload,
     status::{self as document, BreakerState},
@@ -45,7 +45,8 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     section(out, &limits(status))?;
     section(out, &protection(status.protection.as_ref()))?;
     section(out, &packet_limits(&status.prefilter))?;
-    section(out, &packets(&status.prefilter))
+    section(out, &packets(&status.prefilter))?;
+    section(out, &samples(&status.prefilter))
 }
 
 fn section<const N: usize>(out: &mut impl Write, table: &Table<N>) -> io::Result<()> {
@@ -95,10 +96,11 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         accepted,
         refused_blocked,
         refused_full,
+        cut,
     } = &status.connections;
     writeln!(
         out,
-        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many"
+        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many; {cut} cut off"
     )?;
     let requests = &status.requests;
     writeln!(
@@ -111,7 +113,12 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         "             finished {}",
         finished(&requests.finished)
     )?;
-    writeln!(out, "blocks       {}", status.blocks)
+    let budget = &status.blocks_budget;
+    writeln!(
+        out,
+        "blocks       {}; {} of {} that limits may make, not made {} (full) and {} (too fast)",
+        status.blocks, budget.standing, budget.max, budget.refused_full, budget.refused_rate
+    )
 }
 
 fn layers(generation: &document::GenerationStatus) -> String {
@@ -173,6 +180,7 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
         mode,
         fallback,
         adopted,
+        ..
     } in &kernel.interfaces
     {
         let adopted = if *adopted {
@@ -191,8 +199,8 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
     }
     writeln!(
         out,
-        "             {} displaced, {} contended",
-        kernel.displaced, kernel.contended
+        "             {} displaced, {} contended, {} answered with a reset",
+        kernel.displaced, kernel.contended, kernel.resets
     )
 }
 
@@ -228,26 +236,62 @@ fn amount(unit: Unit, value: f64) -> String {
     }
 }
 
-fn packets(kernel: &KernelStatus) -> Table<3> {
-    let mut table = Table::new(["PACKETS", "", "COUNT>"]);
-    for reason in kernel.packets.iter().filter(|reason| reason.packets > 0) {
-        let verdict = if reason.dropped { "dropped" } else { "passed" };
-        table.row([
-            reason.reason.clone(),
-            verdict.to_owned(),
-            reason.packets.to_string(),
-        ]);
+/// What came in: over all interfaces, and where there are several, over each.
+fn packets(kernel: &KernelStatus) -> Table<5> {
+    let mut table = Table::new(["PACKETS", "", "OVER", "COUNT>", "BYTES>"]);
+    let mut rows = |interface: &str, counts: &[PacketCount]| {
+        for count in counts.iter().filter(|count| count.packets > 0) {
+            let (verdict, bytes) = if count.dropped {
+                ("dropped", count.bytes.to_string())
+            } else {
+                ("passed", String::new())
+            };
+            table.row([
+                count.reason.clone(),
+                verdict.to_owned(),
+                interface.to_owned(),
+                count.packets.to_string(),
+                bytes,
+            ]);
+        }
+    };
+    match kernel.interfaces.as_slice() {
+        [only] => rows(&only.name, &kernel.packets),
+        several => {
+            rows("all", &kernel.packets);
+            for interface in several {
+                rows(&interface.name, &interface.packets);
+            }
+        }
     }
     table
 }
 
-fn packet_limits(kernel: &KernelStatus) -> Table<3> {
-    let mut table = Table::new(["PACKET LIMIT", "ADMITTED>", "DROPPED>"]);
+fn packet_limits(kernel: &KernelStatus) -> Table<4> {
+    let mut table = Table::new(["PACKET LIMIT", "ADMITTED>", "DROPPED>", "SHADOWED>"]);
     for limit in &kernel.limits {
         table.row([
             limit.name.clone(),
             limit.admitted.to_string(),
             limit.dropped.to_string(),
+            limit.shadowed.to_string(),
+        ]);
+    }
+    table
+}
+
+/// The last packets that the kernel dropped and showed.
+fn samples(kernel: &KernelStatus) -> Table<5> {
+    let mut table = Table::new(["LAST DROPPED", "SOURCE", "TO", "WHY", "OVER"]);
+    for sample in &kernel.samples {
+        let port = sample.port.map(|port| format!(" {port}"));
+        let limit = sample.limit.as_ref().map(|limit| format!(" by {limit}"));
+        table.row([
+            sample.at.clone(),
+            sample.source.clone().unwrap_or_default(),
+            format!("{}{}", sample.protocol, port.unwrap_or_default()),
+            format!("{}{}", sample.reason, limit.unwrap_or_default()),
+            sample.interface.clone(),
         ]);
     }
     table

@@ -1,7 +1,9 @@
 //! The pre-filter as operators see it.
 
-use floodwall_xdp::{self as xdp, Origin, PreFilter};
+use floodwall_xdp::{self as xdp, Origin, PreFilter, ReasonCounters};
 use serde::{Deserialize, Serialize};
+
+use super::samples::Dropped;
 
 /// The pre-filter as operators see it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,12 @@ pub struct KernelStatus {
     /// How often the kernel moved a key in debt out of its cell, or lost too many races.
     pub displaced: u64,
     pub contended: u64,
+    /// Packets of blocked sources that were answered with a reset.
+    pub resets: u64,
+    /// The last dropped packets that were shown, the latest first.
+    pub samples: Vec<Dropped>,
+    /// Samples that nobody took out in time.
+    pub samples_lost: u64,
 }
 
 /// One interface.
@@ -27,6 +35,8 @@ pub struct Interface {
     pub fallback: Option<String>,
     /// The program of an earlier process was still attached, and was replaced without a gap.
     pub adopted: bool,
+    /// What came in over it, by reason.
+    pub packets: Vec<PacketCount>,
 }
 
 /// Packets with one reason.
@@ -36,6 +46,8 @@ pub struct PacketCount {
     /// Whether the reason is one for dropping.
     pub dropped: bool,
     pub packets: u64,
+    /// Bytes of the dropped frames; what passes is counted in packets only.
+    pub bytes: u64,
 }
 
 /// What became of the packets that one packet limit counts.
@@ -44,6 +56,8 @@ pub struct PacketLimitCount {
     pub name: String,
     pub admitted: u64,
     pub dropped: u64,
+    /// Would have been dropped, were the limit not in shadow.
+    pub shadowed: u64,
 }
 
 impl KernelStatus {
@@ -72,17 +86,10 @@ impl KernelStatus {
                     mode: interface.mode.to_string(),
                     fallback: interface.fallback.clone(),
                     adopted: interface.adopted,
+                    packets: of_interface(&counters, interface.ifindex),
                 })
                 .collect(),
-            packets: counters
-                .reasons
-                .iter()
-                .map(|each| PacketCount {
-                    reason: each.reason.name().to_owned(),
-                    dropped: each.reason.drops(),
-                    packets: each.packets,
-                })
-                .collect(),
+            packets: packets(&counters.reasons),
             limits: counters
                 .limits
                 .iter()
@@ -90,10 +97,35 @@ impl KernelStatus {
                     name: limit.name.clone(),
                     admitted: limit.admitted,
                     dropped: limit.dropped,
+                    shadowed: limit.shadowed,
                 })
                 .collect(),
             displaced: counters.displaced,
             contended: counters.contended,
+            resets: counters.resets,
+            samples: Vec::new(),
+            samples_lost: counters.samples_lost,
         }
     }
+}
+
+fn packets(counted: &[ReasonCounters]) -> Vec<PacketCount> {
+    let count = |each: &ReasonCounters| PacketCount {
+        reason: each.reason.name().to_owned(),
+        dropped: each.reason.drops(),
+        packets: each.packets,
+        bytes: each.bytes,
+    };
+    counted.iter().map(count).collect()
+}
+
+/// What an interface has counted, without the reasons that it never saw.
+fn of_interface(counters: &xdp::Counters, ifindex: u32) -> Vec<PacketCount> {
+    let own = counters
+        .interfaces
+        .iter()
+        .find(|each| each.ifindex == ifindex);
+    let mut packets = packets(own.map_or(&[], |own| &own.reasons));
+    packets.retain(|count| count.packets > 0);
+    packets
 }
