@@ -5,7 +5,7 @@ use floodwall_limiter::{
     shape::{
         breaker::{Answer, Breaker, Rule, Trip},
         concurrency::{Keyed, Lone},
-        hot_keys::{HotKeys, Outcome},
+        hot_keys::HotKeys,
         in_flight::InFlight,
         line::{Entered, Line, Place},
         overload::{self, Strategy, Window},
@@ -217,7 +217,7 @@ fn hot_key(clients: u32) -> Box<dyn Contender> {
     let hot = HotKeys::default();
     debug_assert!(clients > 0);
     boxed(move |client| {
-        hot.count(u64::from(client % 16) + 1, Outcome::Admitted, NOW, |name| {
+        hot.count(u64::from(client % 16) + 1, NOW, |name| {
             name.push_str("client=192.0.2.7");
         });
         true
@@ -228,7 +228,7 @@ fn hot_key(clients: u32) -> Box<dyn Contender> {
 fn hot_key_rotating() -> Box<dyn Contender> {
     let hot = HotKeys::default();
     boxed(move |client| {
-        hot.count(u64::from(client) + 1, Outcome::Admitted, NOW, |name| {
+        hot.count(u64::from(client) + 1, NOW, |name| {
             use std::fmt::Write as _;
             let _ = write!(name, "client={}", std::net::Ipv4Addr::from_bits(client));
         });

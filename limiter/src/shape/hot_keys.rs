@@ -17,7 +17,7 @@ use crate::Nanos;
 
 mod sketch;
 
-pub use sketch::{COUNTERS, HotKey, Outcome, Sketch};
+pub use sketch::{COUNTERS, HotKey, Sketch};
 
 /// The hottest keys of one limit, counted by all threads.
 ///
@@ -53,25 +53,33 @@ impl HotKeys {
     /// Counts one request of a key, which `fingerprint` tells from all others. `name` writes the key in words, and is
     /// asked only when the key takes over a counter.
     #[inline]
-    pub fn count(
-        &self,
-        fingerprint: u64,
-        outcome: Outcome,
-        now: Nanos,
-        name: impl FnOnce(&mut String),
-    ) {
-        let mut sketch = match self.shards[shard()].try_lock() {
-            Ok(sketch) => sketch,
+    pub fn count(&self, fingerprint: u64, now: Nanos, name: impl FnOnce(&mut String)) {
+        self.with_mine(|sketch| {
+            sketch
+                .get_or_insert_with(|| Box::new(Sketch::new(now)))
+                .count(fingerprint, now, name);
+        });
+    }
+
+    /// Notes that the request which the calling thread counted last for this key was refused.
+    pub fn refused(&self, fingerprint: u64) {
+        self.with_mine(|sketch| {
+            if let Some(sketch) = sketch {
+                sketch.refused(fingerprint);
+            }
+        });
+    }
+
+    /// Gives the calling thread's sketch to `work`, unless somebody else has it at this moment.
+    fn with_mine(&self, work: impl FnOnce(&mut Option<Box<Sketch>>)) {
+        match self.shards[shard()].try_lock() {
+            Ok(mut sketch) => work(&mut sketch),
             // Whoever panicked did so in `name`: the sketch is whole, but for a name.
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::Poisoned(poisoned)) => work(&mut poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 self.missed.fetch_add(1, Relaxed);
-                return;
             }
-        };
-        sketch
-            .get_or_insert_with(|| Box::new(Sketch::new(now)))
-            .count(fingerprint, outcome, now, name);
+        }
     }
 
     /// The `most` hottest keys of all threads together, the hottest first.
@@ -83,7 +91,7 @@ impl HotKeys {
         sketch::merge(sketches, now, most)
     }
 
-    /// Requests that are in no count, because two threads wanted one sketch, or somebody read it.
+    /// Requests and refusals that are in no count, because two threads wanted one sketch, or somebody read it.
     pub fn missed(&self) -> u64 {
         self.missed.load(Relaxed)
     }
@@ -108,13 +116,10 @@ mod tests {
                 let hot = &hot;
                 scope.spawn(move || {
                     for _ in 0..1_000 {
-                        hot.count(7, Outcome::Admitted, Nanos::ZERO, |name| {
-                            name.push_str("seven");
-                        });
+                        hot.count(7, Nanos::ZERO, |name| name.push_str("seven"));
                     }
-                    hot.count(100 + thread, Outcome::Refused, Nanos::ZERO, |name| {
-                        name.push_str("lone");
-                    });
+                    hot.count(100 + thread, Nanos::ZERO, |name| name.push_str("lone"));
+                    hot.refused(100 + thread);
                 });
             }
         });

@@ -13,13 +13,6 @@ const HALF_LIFE: Nanos = Nanos::from_secs(60);
 /// Bytes of a key's name; a longer one is cut.
 const NAME_BYTES: usize = 128;
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Admitted,
-    Refused,
-}
-
 /// A key and how often it came. Counts are halved every minute, so that they weigh the last minutes most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HotKey {
@@ -62,13 +55,7 @@ impl Sketch {
     }
 
     /// Counts one request, as [`super::HotKeys::count`] says.
-    pub fn count(
-        &mut self,
-        fingerprint: u64,
-        outcome: Outcome,
-        now: Nanos,
-        name: impl FnOnce(&mut String),
-    ) {
+    pub fn count(&mut self, fingerprint: u64, now: Nanos, name: impl FnOnce(&mut String)) {
         if now >= self.halves_at {
             self.halve(now);
         }
@@ -78,9 +65,14 @@ impl Sketch {
             Some(at) => at,
             None => self.take_over(fingerprint, name),
         };
-        let counter = &mut self.counters[at];
-        counter.requests += 1;
-        counter.refused += u64::from(outcome == Outcome::Refused);
+        self.counters[at].requests += 1;
+    }
+
+    /// Notes that a request which was counted was refused.
+    pub fn refused(&mut self, fingerprint: u64) {
+        if let Some(at) = self.place_of(fingerprint.max(1)) {
+            self.counters[at].refused += 1;
+        }
     }
 
     /// All of them are compared, without a branch for each: the compiler makes vector instructions of that.
