@@ -21,6 +21,7 @@ use crate::{
     log::Log,
     prefilter,
     pressure::Watch,
+    protection,
     reload::Reloader,
     server::{self, BindError},
     service::Service,
@@ -85,6 +86,7 @@ impl Floodwall {
 
         let host = Arc::new(open_host(file, config, access_log)?);
         let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
+        protection::warn_of_unknown(&host);
         let lease = Lease::renewing(Arc::clone(&host))?;
         prefilter::samples::watch(&host)?;
         let folder = host.generation().config.state.clone();

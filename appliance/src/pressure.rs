@@ -152,3 +152,35 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_watch_sees_what_changes_and_none_is_left_after_its_end() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("proc/loadavg");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "1.00 0 0\n").unwrap();
+        let readings = Arc::new(Readings::default());
+        assert_eq!(readings.load(), None);
+        let watch = Watch::start(root.path(), Arc::clone(&readings)).unwrap();
+        assert_eq!(
+            readings.load(),
+            Some(1_000),
+            "there is a first look at once"
+        );
+        assert_eq!(readings.memory(), None, "this machine has none");
+        fs::write(&file, "2.50 0 0\n").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while readings.load() != Some(2_500) {
+            assert!(Instant::now() < deadline, "still {:?}", readings.load());
+            thread::sleep(EVERY / 10);
+        }
+        drop(watch);
+        assert_eq!(Arc::strong_count(&readings), 1, "the thread has ended");
+    }
+}

@@ -97,6 +97,25 @@ pub struct Shed {
     pub by: &'static str,
 }
 
+/// Says in the log which measures of the running generation this machine does not give: they shed nobody.
+pub fn warn_of_unknown(host: &Host) {
+    let (generation, now) = (host.generation(), host.now());
+    let watched = generation
+        .protection
+        .iter()
+        .flat_map(|protection| &protection.watched);
+    for watched in watched {
+        // The processor has no value before there is a span to measure.
+        if !matches!(watched.measure, Measure::Cpu(_)) && watched.value(host, now).is_none() {
+            let measure = watched.measure.name();
+            tracing::warn!(
+                measure,
+                "protection: this machine does not give it, so that it sheds nothing"
+            );
+        }
+    }
+}
+
 impl Protection {
     pub fn compile(protection: &config::Protection, secret: Secret) -> Self {
         let mut compiled = Self {

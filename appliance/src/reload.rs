@@ -13,7 +13,8 @@ use floodwall_config::{Config, Problems};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access_log::timestamp, generation::Generation, host::Host, log::Log, systemd::Manager,
+    access_log::timestamp, generation::Generation, host::Host, log::Log, protection,
+    systemd::Manager,
 };
 
 /// Makes new generations, one at a time.
@@ -198,6 +199,7 @@ impl Reloader {
 
     fn taken(&self, reloaded: &Reloaded) {
         self.host.stats.reloads.taken.one();
+        protection::warn_of_unknown(&self.host);
         let Reloaded {
             from,
             to,
