@@ -6,12 +6,17 @@ mod kernel {
     mod bogus;
     mod budgets;
     mod costs;
+    #[path = "../../abi/tests/reference/frames.rs"]
+    mod frames;
+    mod generated;
     mod harness;
     mod life_cycle;
     mod lists;
     mod matching;
     mod namespace;
     mod packet;
+    #[path = "../../abi/tests/reference/parser.rs"]
+    mod parser;
     mod parsing;
     mod probe;
     mod records;

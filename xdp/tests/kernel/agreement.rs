@@ -11,6 +11,8 @@ use floodwall_xdp::{
     Cost, Opens, Outcome, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
 };
 
+use ipnet::IpNet;
+
 use super::{
     harness::{Bench, rules, skipped},
     packet::{ACK, Packet, SYN, tcp, udp},
@@ -45,15 +47,19 @@ struct Entry {
     port: u16,
     tcp: bool,
     syn: bool,
+    /// Bytes of text behind the transport header.
+    text: usize,
 }
 
 impl Entry {
     fn packet(&self) -> Packet {
         let from = self.source.to_string();
-        match (self.tcp, self.syn) {
+        let mut packet = match (self.tcp, self.syn) {
             (true, syn) => tcp(&from, self.port, if syn { SYN } else { ACK }),
             (false, _) => udp(&from, self.port),
-        }
+        };
+        packet.payload.extend(std::iter::repeat_n(0, self.text));
+        packet
     }
 }
 
@@ -81,17 +87,25 @@ impl Model {
             if !matches(limit, entry) {
                 continue;
             }
+            let Some(quota) = quota(limit, entry) else {
+                continue;
+            };
+            let source = Source::of(entry.source, limit.prefixes.unwrap_or(self.rules.prefixes));
             let key = match limit.key {
                 PacketKey::None => KeyHash::of_nothing(secret),
-                PacketKey::Source => key,
+                PacketKey::Source => KeyHash::of_source(secret, source),
                 PacketKey::Port => KeyHash::of_port(secret, entry.port),
                 PacketKey::SourcePort => KeyHash::of_source_and_port(secret, source, entry.port),
             };
             let id = LimitId::new(secret, LimitKind::Packet, &limit.name);
             let flow = FlowId::new(key, id);
-            if let Ok(done) = self.table.charge(flow, limit.quota, entry.now, 1) {
-                taken.push((flow, limit.quota, done));
-                continue;
+            match self.table.charge(flow, quota, entry.now, 1) {
+                Ok(done) => {
+                    taken.push((flow, quota, done));
+                    continue;
+                }
+                Err(_) if limit.shadow => continue,
+                Err(_) => {}
             }
             for (flow, quota, done) in taken {
                 self.table.refund(flow, quota, done, entry.now, 1);
@@ -100,6 +114,19 @@ impl Model {
         }
         Reason::Passed
     }
+}
+
+/// The quota whose unit is this packet, unless its source is not limited.
+fn quota(limit: &PacketLimit, entry: &Entry) -> Option<Quota> {
+    let holding = limit.exceptions.iter();
+    let holding = holding.filter(|(net, _)| net.contains(&entry.source));
+    let longest = holding.max_by_key(|(net, _)| net.prefix_len());
+    let quota = longest.map_or(Some(limit.quota), |(_, quota)| *quota)?;
+    let length = entry.packet().bytes().len() as u64;
+    Some(match limit.cost {
+        Cost::Packets => quota,
+        Cost::Bytes => quota.of_parts(length, 10),
+    })
 }
 
 fn matches(limit: &PacketLimit, entry: &Entry) -> bool {
@@ -145,10 +172,10 @@ fn some_rules(dice: &mut Dice) -> Rules {
             } else {
                 Quota::new(rate, per, 1 + dice.below(300))
             },
-            prefixes: None,
-            cost: Cost::Packets,
-            shadow: false,
-            exceptions: Vec::new(),
+            prefixes: dice.pick(&[None, None, Some(Prefixes { v4: 28, v6: 61 })]),
+            cost: dice.pick(&[Cost::Packets, Cost::Packets, Cost::Bytes]),
+            shadow: dice.below(6) == 0,
+            exceptions: some_exceptions(dice),
         }
     });
     let limits = limits.collect();
@@ -159,6 +186,27 @@ fn some_rules(dice: &mut Dice) -> Rules {
         listener_ports: vec![80, 443],
         ..rules()
     }
+}
+
+fn some_exceptions(dice: &mut Dice) -> Vec<(IpNet, Option<Quota>)> {
+    let nets = [
+        "198.51.100.0/26",
+        "198.51.100.32/27",
+        "198.51.100.128/25",
+        "2001:db8::/62",
+        "2001:db8:0:1::/64",
+    ];
+    let quotas = [
+        None,
+        Some(Quota::CLOSED),
+        Some(Quota::new(100, Nanos::SECOND, 20)),
+    ];
+    nets.into_iter()
+        .filter_map(|net| {
+            let quota = dice.pick(&quotas);
+            (dice.below(4) == 0).then(|| (net.parse().unwrap(), quota))
+        })
+        .collect()
 }
 
 fn some_entry(dice: &mut Dice, now: &mut Nanos) -> Entry {
@@ -181,6 +229,7 @@ fn some_entry(dice: &mut Dice, now: &mut Nanos) -> Entry {
         port: dice.pick(&[1, 2, 22, 53, 80, 443]),
         tcp: dice.below(3) > 0,
         syn: dice.below(2) == 0,
+        text: dice.pick(&[0, 7, 500, 1400, 4000]),
     }
 }
 

@@ -165,7 +165,10 @@ impl Walked {
         if self.fragment == 0 {
             return false;
         }
-        let length = end.wrapping_sub(self.part);
+        if self.part > end {
+            return true;
+        }
+        let length = end - self.part;
         let uneven = self.fragment & MORE_FRAGMENTS != 0 && length & 7 != 0;
         uneven || usize::from(self.fragment & FRAGMENT_OFFSET) + length > LONGEST
     }
@@ -180,46 +183,52 @@ fn walk<B: Bytes + ?Sized>(
     checks: impl Checks,
 ) -> Result<Walked, Malformed> {
     let (mut kinds, mut fragment, mut part) = (0, 0, 0);
-    for _ in 0..=CHAIN {
+    for _ in 0..CHAIN {
         let step = step(next);
         if step.kind == TRANSPORT {
-            let place = Place {
-                at,
-                end,
-                fragmented: fragment != 0,
-            };
-            return Ok(Walked {
-                transport: transport::parse(bytes, place, next, ICMPV6, checks)?,
-                at,
-                kinds,
-                fragment,
-                part,
-            });
+            break;
         }
         let header = bytes.window::<8>(at).ok_or(Malformed)?;
         next = header.u8(0);
         at += step.length(header.u8(1));
-        kinds |= step.kind;
         if step.kind == FRAGMENTED {
+            // Every other one would say something else of the same packet.
+            if kinds & FRAGMENTED != 0 {
+                return Err(Malformed);
+            }
             // The two reserved bits are nothing.
             fragment = header.u16(2) & (FRAGMENT_OFFSET | MORE_FRAGMENTS);
             part = at;
             if fragment & FRAGMENT_OFFSET != 0 {
-                // It would overwrite the flags that the first fragment showed (RFC 3128).
-                if fragment & FRAGMENT_OFFSET == 8 && next == TCP {
-                    return Err(Malformed);
-                }
-                return Ok(Walked {
-                    transport: transport::of_later_fragment(next, ICMPV6),
-                    at,
-                    kinds,
-                    fragment,
-                    part,
-                });
+                kinds |= LATER;
+                break;
             }
         }
+        kinds |= step.kind;
     }
-    Err(Malformed)
+    let walked = |transport| Walked {
+        transport,
+        at,
+        kinds,
+        fragment,
+        part,
+    };
+    if kinds & LATER != 0 {
+        // It would overwrite the flags that the first fragment showed (RFC 3128).
+        if fragment & FRAGMENT_OFFSET == 8 && next == TCP {
+            return Err(Malformed);
+        }
+        return Ok(walked(transport::of_later_fragment(next, ICMPV6)));
+    }
+    if step(next).kind != TRANSPORT {
+        return Err(Malformed);
+    }
+    let place = Place {
+        at,
+        end,
+        fragmented: fragment != 0,
+    };
+    transport::parse(bytes, place, next, ICMPV6, checks).map(walked)
 }
 
 /// How long an extension header is: `((length field & keep) + add) * unit` bytes.
@@ -239,6 +248,8 @@ const TRANSPORT: u8 = 0;
 const EXTENSION: u8 = 1;
 const FRAGMENTED: u8 = 2;
 const AUTHENTICATED: u8 = 4;
+/// Set on the way: what follows is in another fragment.
+const LATER: u8 = 8;
 
 impl Step {
     const fn new(unit: u8, add: u8, keep: u8, kind: u8) -> Self {

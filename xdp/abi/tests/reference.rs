@@ -1,0 +1,8 @@
+//! The parser against a second one, on frames of every kind.
+
+#[cfg(test)]
+mod reference {
+    mod agreement;
+    mod frames;
+    mod parser;
+}
