@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod reference {
     mod agreement;
+    mod compare;
     mod frames;
     mod parser;
 }

@@ -16,6 +16,10 @@ pub(crate) enum Read {
 
 /// What is to be known of an IP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and a set of bits is what the parser has"
+)]
 pub(crate) struct Facts {
     pub(crate) source: IpAddr,
     pub(crate) protocol: u8,
@@ -106,7 +110,7 @@ fn version4(packet: &[u8]) -> Option<Ip<'_>> {
         return None;
     }
     let mut length_is_bad = total < header || total > packet.len();
-    if !length_is_bad && more && (total - header) % 8 != 0 || offset + total > 65_535 {
+    if !length_is_bad && more && !(total - header).is_multiple_of(8) || offset + total > 65_535 {
         length_is_bad = true;
     }
     Some(Ip {
@@ -242,7 +246,8 @@ fn transport(ip: &Ip<'_>) -> Option<Facts> {
             facts.opens = syn && !ack;
             facts.resettable = !reset && whole;
             bad_length |= length < 20 || whole && !holds(length);
-            bad_flags = flags & 0x3f == 0 || syn && (fin || reset) || fin && !ack;
+            let none = flags.trailing_zeros() >= 6;
+            bad_flags = none || syn && (fin || reset) || fin && !ack;
         }
         17 => {
             let length = be16(header, 4);
