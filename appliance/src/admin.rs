@@ -63,7 +63,10 @@ impl Pages {
             },
             "/status" => json(&self.service.status()),
             "/blocks" => json(&blocks::list(&self.service.host)),
-            "/limits" => json(&status::limits(&self.service.host.generation())),
+            "/limits" => {
+                let host = &self.service.host;
+                json(&status::limits(&host.generation(), host.now()))
+            }
             _ => page(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", INDEX),
         }
     }

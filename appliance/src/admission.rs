@@ -75,15 +75,25 @@ pub fn decide(
 ) -> Verdict {
     let mut charged: SmallVec<[Charged<'_>; 8]> = SmallVec::new();
     for &index in &route.limits {
-        let Some((asked, _)) = ask(&host.table, generation, index, subject) else {
+        let Some((asked, values)) = ask(&host.table, generation, index, subject) else {
             continue;
         };
+        let (limit, key) = (asked.limit, asked.flow.fingerprint());
+        limit.stats.hot.count(key, now, |name| {
+            subject.write(&limit.key, &values, name);
+        });
         match host.table.charge(asked.flow, asked.rule.rate.quota, now, 1) {
-            Ok(done) => charged.push(Charged { asked, done }),
+            Ok(done) => {
+                if done.displaced > Nanos::ZERO {
+                    asked.limit.stats.takeovers.one();
+                }
+                charged.push(Charged { asked, done });
+            }
             Err(_) if asked.limit.shadow => asked.limit.stats.shadowed.one(),
             Err(refused) => {
                 give_back(&host.table, &charged, now);
                 asked.limit.stats.refused.one();
+                asked.limit.stats.hot.refused(key);
                 return Verdict::Refused(Refusal {
                     limit: index,
                     policy: asked.rule.policy.clone(),

@@ -1,6 +1,9 @@
 //! Who is asking: the TCP peer, unless the peer is trusted to say who it speaks for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use floodwall_limiter::Source;
 use http::{HeaderMap, HeaderName};
@@ -13,8 +16,25 @@ pub struct Client {
     pub address: IpAddr,
     /// The address as limits count it, its host bits cut off.
     pub source: Source,
+    /// How many bits of the address are not cut off.
+    pub prefix: u8,
     /// The client is the TCP peer itself, and not a trusted proxy.
     pub direct: bool,
+}
+
+impl Client {
+    /// Whom limits count: an address, or the network that it is taken for, such as `2001:db8:1:2::/64`.
+    pub fn counted_as(&self) -> impl fmt::Display {
+        let bits = if self.address.is_ipv4() { 32 } else { 128 };
+        let (source, prefix) = (self.source, self.prefix);
+        fmt::from_fn(move |f| {
+            write!(f, "{source:?}")?;
+            if prefix < bits {
+                write!(f, "/{prefix}")?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Tells the client of a request from its peer and its headers.
@@ -32,6 +52,10 @@ pub fn identify(clients: &Clients, peer: IpAddr, headers: &HeaderMap) -> Client 
     Client {
         address,
         source: Source::of(address, clients.prefixes),
+        prefix: match address {
+            IpAddr::V4(_) => clients.prefixes.v4,
+            IpAddr::V6(_) => clients.prefixes.v6,
+        },
         direct: !trusted,
     }
 }

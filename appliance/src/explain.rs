@@ -156,7 +156,7 @@ fn follow(
         path: request.path.to_owned(),
         peer,
         client: client.address,
-        counted_as: format!("{:?}", client.source),
+        counted_as: client.counted_as().to_string(),
         blocked,
         route: name.map(ToOwned::to_owned),
         protection,

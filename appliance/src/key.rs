@@ -1,6 +1,6 @@
 //! What a limit counts a request under.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use floodwall_config::KeyPart;
 use floodwall_limiter::{KeyHash, Secret};
@@ -42,21 +42,32 @@ impl<'a> Subject<'a> {
 
     /// The key in words, for people.
     pub fn describe(&self, key: &[KeyPart], values: &Values<'_>) -> String {
+        let mut words = String::new();
+        self.write(key, values, &mut words);
+        words
+    }
+
+    /// Appends the key in words.
+    pub fn write(&self, key: &[KeyPart], values: &Values<'_>, into: &mut String) {
         if key.is_empty() {
-            return "none".to_owned();
+            into.push_str("none");
         }
         let mut values = values.iter();
-        let parts: Vec<String> = key
-            .iter()
-            .map(|part| match part {
-                KeyPart::Client => format!("client={:?}", self.client.source),
-                _ => match values.next().and_then(Option::as_deref) {
-                    Some(value) => format!("{part}={value}"),
-                    None => format!("{part} is absent"),
-                },
-            })
-            .collect();
-        parts.join(" ")
+        for (at, part) in key.iter().enumerate() {
+            if at > 0 {
+                into.push(' ');
+            }
+            let value = match part {
+                KeyPart::Client => None,
+                _ => values.next().map(Option::as_deref),
+            };
+            // A string takes everything.
+            let _ = match value {
+                None => write!(into, "client={}", self.client.counted_as()),
+                Some(Some(value)) => write!(into, "{part}={value}"),
+                Some(None) => write!(into, "{part} is absent"),
+            };
+        }
     }
 
     fn value(&self, part: &KeyPart) -> Option<Cow<'a, str>> {

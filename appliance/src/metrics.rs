@@ -181,6 +181,15 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         .limits
         .iter()
         .map(|limit| ([("limit", limit.name.as_str())], limit.blocks));
+    let takeovers = status
+        .limits
+        .iter()
+        .map(|limit| ([("limit", limit.name.as_str())], limit.takeovers));
+    page.counter(
+        "limit_takeovers",
+        "Keys in debt that lost their cell to one of a limit's",
+        takeovers,
+    )?;
     page.counter("limit_blocks", "Sources that a limit has blocked", blocks)?;
     page.gauge_one(
         "blocked_sources",

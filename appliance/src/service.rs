@@ -27,7 +27,9 @@ impl Service {
     pub fn answer(&self, request: Request) -> Reply {
         match request {
             Request::Status => Reply::Status(Box::new(self.status())),
-            Request::Limits => Reply::Limits(status::limits(&self.host.generation())),
+            Request::Limits => {
+                Reply::Limits(status::limits(&self.host.generation(), self.host.now()))
+            }
             Request::Blocks => Reply::Blocks(blocks::list(&self.host)),
             Request::Configuration => self.configuration(),
             Request::Explain(question) => match explain(&self.host, &question) {

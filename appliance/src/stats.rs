@@ -10,6 +10,8 @@ use std::{
 
 use floodwall_limiter::Source;
 
+use floodwall_limiter::shape::hot_keys::HotKeys;
+
 use crate::{server::census::Census, upstream};
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
@@ -114,6 +116,10 @@ pub struct LimitStats {
     pub shadowed: Count,
     /// Sources this limit has put into the kernel's table.
     pub blocks: Count,
+    /// Keys in debt that lost their cell to one of this limit's.
+    pub takeovers: Count,
+    /// The keys that it is asked for most.
+    pub hot: HotKeys,
 }
 
 impl Stats {

@@ -20,6 +20,7 @@ use crate::{
     prefilter::KernelStatus,
     protection::status::ProtectionStatus,
     reload::LastReload,
+    stats::LimitStats,
     upstream::{Breakers, Upstream},
 };
 
@@ -194,6 +195,23 @@ pub struct LimitStatus {
     pub shadowed: u64,
     /// Sources it has blocked.
     pub blocks: u64,
+    /// Keys in debt that lost their cell to one of this limit's, by this process.
+    pub takeovers: u64,
+    /// The keys that it was asked for most in the last minutes, the hottest first.
+    pub hottest: Vec<HotKeyStatus>,
+}
+
+/// A key and how often it came. Counts are halved every minute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HotKeyStatus {
+    /// In words; cut after 128 bytes.
+    pub key: String,
+    /// At the most so many requests,
+    pub requests: u64,
+    /// and fewer by up to so many.
+    pub error: u64,
+    /// Of them refused by this limit.
+    pub refused: u64,
 }
 
 /// The flow table.
@@ -232,7 +250,7 @@ impl Status {
             connections: ConnectionCounts::of(host),
             requests: RequestCounts::of(host),
             upstreams: upstreams(&generation, host.now()),
-            limits: limits(&generation),
+            limits: limits(&generation, host.now()),
             protection: generation
                 .protection
                 .as_ref()
@@ -254,8 +272,9 @@ pub fn uptime_seconds(host: &Host) -> f64 {
 }
 
 /// All limits, in the order of the file.
-pub fn limits(generation: &Generation) -> Vec<LimitStatus> {
-    generation.limits().iter().map(LimitStatus::of).collect()
+pub fn limits(generation: &Generation, now: Nanos) -> Vec<LimitStatus> {
+    let limits = generation.limits().iter();
+    limits.map(|limit| LimitStatus::of(limit, now)).collect()
 }
 
 fn listeners(host: &Host, generation: &Generation) -> Vec<ListenerStatus> {
@@ -350,7 +369,7 @@ fn seconds(span: Nanos) -> f64 {
 }
 
 impl LimitStatus {
-    fn of(limit: &Limit) -> Self {
+    fn of(limit: &Limit, now: Nanos) -> Self {
         let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
         Self {
             name: limit.name.clone(),
@@ -366,7 +385,25 @@ impl LimitStatus {
             refused: limit.stats.refused.get(),
             shadowed: limit.stats.shadowed.get(),
             blocks: limit.stats.blocks.get(),
+            takeovers: limit.stats.takeovers.get(),
+            hottest: HotKeyStatus::of(&limit.stats, now),
         }
+    }
+}
+
+impl HotKeyStatus {
+    /// So many keys of each limit are shown.
+    const SHOWN: usize = 10;
+
+    fn of(stats: &LimitStats, now: Nanos) -> Vec<Self> {
+        let keys = stats.hot.hottest(Self::SHOWN, now).into_iter();
+        keys.map(|key| Self {
+            key: key.name,
+            requests: key.requests,
+            error: key.error,
+            refused: key.refused,
+        })
+        .collect()
     }
 }
 

@@ -106,7 +106,11 @@ fn the_client_that_is_blocked_by_its_own_request_ends_everywhere_else() {
     let connect = || Client::of(web).from(ip).connect().expect("a connection");
     let (mut idle, mut busy) = (connect(), connect());
     let statuses = [0; 4].map(|_| busy.get("/").expect("a response").status);
-    assert_eq!(statuses, [200, 429, 429, 429], "the last refusal is still told");
+    assert_eq!(
+        statuses,
+        [200, 429, 429, 429],
+        "the last refusal is still told"
+    );
     assert!(idle.read_to_end().expect("the end").is_empty());
     assert!(busy.read_to_end().expect("the end").is_empty());
     assert_eq!(floodwall.status()["connections"]["cut"], 1);
@@ -124,7 +128,8 @@ fn limits_block_no_more_sources_than_the_budget_allows() {
         }
     }
     let budget = || floodwall.status()["blocks_budget"].clone();
-    let [standing, max, full] = ["standing", "max", "refused_full"].map(|key| budget()[key].clone());
+    let [standing, max, full] =
+        ["standing", "max", "refused_full"].map(|key| budget()[key].clone());
     assert_eq!((standing, max, full), (3.into(), 3.into(), 2.into()));
     assert_eq!(floodwall.blocks().len(), 3);
     assert!(

@@ -43,6 +43,7 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     section(out, &upstreams(status))?;
     section(out, &bounds(status))?;
     section(out, &limits(status))?;
+    section(out, &hottest(status))?;
     section(out, &protection(status.protection.as_ref()))?;
     section(out, &packet_limits(&status.prefilter))?;
     section(out, &packets(&status.prefilter))?;
@@ -202,6 +203,26 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
         "             {} displaced, {} contended, {} answered with a reset",
         kernel.displaced, kernel.contended, kernel.resets
     )
+}
+
+/// The keys that the limits were asked for most: a few of each.
+fn hottest(status: &document::Status) -> Table<5> {
+    const SHOWN: usize = 3;
+    let mut table = Table::new(["HOTTEST KEYS", "REQUESTS>", "ERROR>", "REFUSED>", "KEY"]);
+    // One key for all is no hotter than its limit.
+    let limits = status.limits.iter().filter(|limit| limit.key != ["none"]);
+    for limit in limits {
+        for hot in limit.hottest.iter().take(SHOWN) {
+            table.row([
+                limit.name.clone(),
+                hot.requests.to_string(),
+                hot.error.to_string(),
+                hot.refused.to_string(),
+                hot.key.clone(),
+            ]);
+        }
+    }
+    table
 }
 
 fn protection(status: Option<&ProtectionStatus>) -> Table<6> {

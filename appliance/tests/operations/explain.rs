@@ -79,7 +79,7 @@ fn hosts_methods_headers_and_proxies_are_taken_into_account() {
     let explained = site.json(&through);
     assert_eq!(
         (&explained["client"], &explained["counted_as"]),
-        (&"2001:db8::7".into(), &"2001:db8::".into())
+        (&"2001:db8::7".into(), &"2001:db8::/64".into())
     );
     assert_eq!(explained["limits"][1]["would"], "admit");
 }

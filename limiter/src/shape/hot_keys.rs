@@ -25,8 +25,12 @@ pub use sketch::{COUNTERS, HotKey, Sketch};
 /// use leaves its request out and counts it as missed, which adds to every key's error. A limit that nobody asks
 /// has no memory here; one that is asked has at most [`SHARDS`] sketches.
 #[derive(Debug, Default)]
-pub struct HotKeys {
-    shards: [Mutex<Option<Box<Sketch>>>; SHARDS],
+pub struct HotKeys([Shard; SHARDS]);
+
+#[derive(Debug, Default)]
+struct Shard {
+    sketch: Mutex<Option<Box<Sketch>>>,
+    /// Requests and refusals that the sketch does not know of yet.
     missed: AtomicU64,
 }
 
@@ -72,33 +76,35 @@ impl HotKeys {
 
     /// Gives the calling thread's sketch to `work`, unless somebody else has it at this moment.
     fn with_mine(&self, work: impl FnOnce(&mut Option<Box<Sketch>>)) {
-        match self.shards[shard()].try_lock() {
-            Ok(mut sketch) => work(&mut sketch),
+        let shard = &self.0[shard()];
+        let mut sketch = match shard.sketch.try_lock() {
+            Ok(sketch) => sketch,
             // Whoever panicked did so in `name`: the sketch is whole, but for a name.
-            Err(TryLockError::Poisoned(poisoned)) => work(&mut poisoned.into_inner()),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                self.missed.fetch_add(1, Relaxed);
+                shard.missed.fetch_add(1, Relaxed);
+                return;
             }
+        };
+        if let Some(sketch) = sketch.as_mut()
+            && shard.missed.load(Relaxed) > 0
+        {
+            sketch.miss(shard.missed.swap(0, Relaxed));
         }
+        work(&mut sketch);
     }
 
     /// The `most` hottest keys of all threads together, the hottest first.
     pub fn hottest(&self, most: usize, now: Nanos) -> Vec<HotKey> {
-        let shards = self.shards.iter().map(lock);
-        let sketches: Vec<Sketch> = shards
-            .filter_map(|shard| shard.as_deref().cloned())
-            .collect();
-        sketch::merge(sketches, now, most)
-    }
-
-    /// Requests and refusals that are in no count, because two threads wanted one sketch, or somebody read it.
-    pub fn missed(&self) -> u64 {
-        self.missed.load(Relaxed)
+        let sketch = |shard: &Shard| shard.lock().as_deref().cloned();
+        sketch::merge(self.0.iter().filter_map(sketch).collect(), now, most)
     }
 }
 
-fn lock(shard: &Mutex<Option<Box<Sketch>>>) -> MutexGuard<'_, Option<Box<Sketch>>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Sketch>>> {
+        self.sketch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(not(loom))]
@@ -125,15 +131,20 @@ mod tests {
         });
         let hottest = hot.hottest(2, Nanos::ZERO);
         assert_eq!(hottest[0].name, "seven");
-        assert!(hottest[0].requests + hot.missed() >= 4_000);
-        assert_eq!((hottest[0].error, hottest[0].refused), (0, 0));
-        assert_eq!((hottest[1].requests, hottest[1].refused), (1, 1));
+        // Four threads have four sketches, unless the tests beside this one have taken some.
+        let unsure = hottest[0].error;
+        assert!(
+            (4_000..=4_000 + unsure).contains(&hottest[0].requests),
+            "{hottest:?}"
+        );
+        assert_eq!(hottest[0].refused, 0);
+        assert_eq!(hottest[1].name, "lone");
     }
 
     #[test]
     fn a_limit_that_nobody_asks_has_no_sketch() {
         let hot = HotKeys::default();
         assert!(hot.hottest(10, Nanos::ZERO).is_empty());
-        assert!(hot.shards.iter().all(|shard| lock(shard).is_none()));
+        assert!(hot.0.iter().all(|shard| shard.lock().is_none()));
     }
 }

@@ -33,6 +33,8 @@ pub struct Sketch {
     fingerprints: [u64; COUNTERS],
     counters: [Counter; COUNTERS],
     names: [String; COUNTERS],
+    /// Requests that may have been anybody's.
+    missed: u64,
     /// When the counts are halved next.
     halves_at: Nanos,
 }
@@ -50,8 +52,14 @@ impl Sketch {
             fingerprints: [0; COUNTERS],
             counters: [Counter::default(); COUNTERS],
             names: [const { String::new() }; COUNTERS],
+            missed: 0,
             halves_at: now.plus(HALF_LIFE),
         }
+    }
+
+    /// Notes requests that could not be counted: each of them may have been of any key.
+    pub fn miss(&mut self, requests: u64) {
+        self.missed += requests;
     }
 
     /// Counts one request, as [`super::HotKeys::count`] says.
@@ -117,6 +125,7 @@ impl Sketch {
                 refused: half(counter.refused),
             };
         }
+        self.missed = half(self.missed);
         self.halves_at = now.plus(HALF_LIFE);
     }
 
@@ -136,7 +145,10 @@ pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<H
     for sketch in sketches.iter_mut().filter(|sketch| now >= sketch.halves_at) {
         sketch.halve(now);
     }
-    let floors: u64 = sketches.iter().map(Sketch::floor).sum();
+    let floors: u64 = sketches
+        .iter()
+        .map(|sketch| sketch.floor() + sketch.missed)
+        .sum();
     let mut keys: HashMap<u64, HotKey> = HashMap::new();
     for sketch in &mut sketches {
         let floor = sketch.floor();
