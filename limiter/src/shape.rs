@@ -5,9 +5,11 @@
 
 pub mod breaker;
 pub mod concurrency;
+pub mod gradient;
 pub mod hot_keys;
 pub mod in_flight;
 pub mod line;
+pub mod outlier;
 pub mod overload;
 pub mod retry_budget;
 pub mod warm_up;
