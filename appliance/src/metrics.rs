@@ -320,11 +320,47 @@ fn upstreams(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Requests that an upstream with `max_in_flight` has",
         in_flight,
     )?;
+    let bounds = status.upstreams.iter().filter_map(|upstream| {
+        Some((
+            [("upstream", upstream.name.as_str())],
+            upstream.max_in_flight?,
+        ))
+    });
+    page.gauge(
+        "upstream_max_in_flight",
+        "Requests that an upstream may have; it moves when it is adaptive",
+        bounds,
+    )?;
+    outliers(status, page)?;
     breakers(status, page)?;
     page.counter(
         "upstream_errors",
         "Requests that an upstream failed to answer",
         by_name(|upstream| upstream.errors),
+    )
+}
+
+fn outliers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let servers = || {
+        status.upstreams.iter().flat_map(|upstream| {
+            upstream.servers.iter().filter_map(|server| {
+                let labels = [
+                    ("upstream", upstream.name.as_str()),
+                    ("server", server.address.as_str()),
+                ];
+                Some((labels, server, server.ejections?))
+            })
+        })
+    };
+    page.gauge(
+        "upstream_server_out",
+        "1 while a server is left out because it does badly",
+        servers().map(|(labels, server, _)| (labels, u64::from(server.out_for_seconds.is_some()))),
+    )?;
+    page.counter(
+        "upstream_server_ejections",
+        "Times that a server was left out",
+        servers().map(|(labels, _, ejections)| (labels, ejections)),
     )
 }
 

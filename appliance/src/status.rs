@@ -134,7 +134,10 @@ pub struct UpstreamStatus {
     pub errors: u64,
     /// Requests it has now; absent when nobody counts, which is without `max_in_flight`.
     pub in_flight: Option<u64>,
+    /// The bound as it is now; it moves when it is adaptive.
     pub max_in_flight: Option<u64>,
+    /// What an answer takes without a queue, as an adaptive bound found out.
+    pub unqueued_ms: Option<f64>,
     /// Requests refused because it had as many as it may have.
     pub refused_full: u64,
     /// Requests refused because its breaker was open, or went to the fallback.
@@ -152,6 +155,10 @@ pub struct ServerStatus {
     pub weight: u32,
     /// Absent when it has none, or shares one with the others.
     pub breaker: Option<BreakerStatus>,
+    /// How long it is still left out as an outlier; absent when it is not.
+    pub out_for_seconds: Option<f64>,
+    /// How often it was left out; absent when nobody counts.
+    pub ejections: Option<u64>,
 }
 
 /// A circuit breaker.
@@ -320,6 +327,7 @@ impl UpstreamStatus {
             errors: counts.errors.get(),
             in_flight: upstream.in_flight(),
             max_in_flight: upstream.most_in_flight(),
+            unqueued_ms: upstream.unqueued().map(|span| seconds(span) * 1_000.0),
             refused_full: counts.refused_full.get(),
             refused_open: counts.refused_open.get(),
             breaker_opened: counts.opened.get(),
@@ -331,12 +339,18 @@ impl UpstreamStatus {
 impl ServerStatus {
     fn of(upstream: &Upstream, index: usize, now: Nanos) -> Self {
         let server = &upstream.servers[index];
+        let outlier = upstream
+            .outlier
+            .as_ref()
+            .map(|outlier| outlier.server(index));
         let breakers = upstream.breakers.as_ref();
         let breaker = breakers.and_then(|breakers| breakers.of_server(index));
         Self {
             address: server.address.to_string(),
             weight: server.weight.get(),
             breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
+            out_for_seconds: outlier.and_then(|server| server.out_for(now)).map(seconds),
+            ejections: outlier.map(|server| server.ejections()),
         }
     }
 }

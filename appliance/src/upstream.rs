@@ -3,11 +3,13 @@
 mod attempt;
 mod balance;
 mod breaker;
+mod outlier;
+mod places;
 mod refusal;
 mod retry;
 mod state;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use floodwall_config as config;
 use floodwall_limiter::{
@@ -17,6 +19,8 @@ use floodwall_limiter::{
 
 pub use attempt::{Attempt, Outcome};
 pub use breaker::Breakers;
+pub use outlier::Outlier;
+pub use places::{Place, Places};
 pub use refusal::Unavailable;
 pub use retry::{Failure, Repeat};
 pub use state::State;
@@ -24,6 +28,7 @@ pub use state::State;
 use balance::Turns;
 use breaker::Leave;
 use retry::Retries;
+use state::Kept;
 
 /// One upstream of a generation.
 #[derive(Debug)]
@@ -32,7 +37,8 @@ pub struct Upstream {
     pub servers: Vec<config::Server>,
     pub timeouts: Timeouts,
     pub breakers: Option<Breakers>,
-    pub max_in_flight: Option<config::MaxInFlight>,
+    pub outlier: Option<Outlier>,
+    pub places: Option<Places>,
     pub state: Arc<State>,
     retries: Retries,
     turns: Turns,
@@ -49,10 +55,6 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
-/// A place among the requests that an upstream has at one time, given back when it is dropped.
-#[derive(Debug)]
-pub struct Place(Arc<State>);
-
 /// A request that an upstream takes.
 #[derive(Debug)]
 pub struct Entry {
@@ -64,7 +66,7 @@ pub struct Entry {
 impl Upstream {
     pub fn compile(upstream: &config::Upstream, state: Arc<State>, now: Nanos) -> Self {
         let timeouts = &upstream.timeouts;
-        let breaker = upstream.breaker.as_ref();
+        let (breaker, outlier) = (upstream.breaker.as_ref(), upstream.outlier.as_ref());
         Self {
             name: upstream.name.clone(),
             turns: Turns::new(&upstream.servers),
@@ -78,24 +80,37 @@ impl Upstream {
             },
             breakers: breaker
                 .map(|breaker| Breakers::compile(breaker, &upstream.servers, &state, now)),
-            max_in_flight: upstream.max_in_flight,
+            outlier: outlier.map(|outlier| Outlier::compile(outlier, &upstream.servers, &state)),
+            places: upstream
+                .max_in_flight
+                .map(|max| Places::compile(max, &state, now)),
             retries: Retries::new(&upstream.retries),
             state,
         }
     }
 
-    /// Makes what this generation's breakers know what the next one's begin with.
+    /// Makes what this generation goes by what the next one begins with.
     pub fn take_over(&self) {
-        let mut kept = BTreeMap::new();
-        if let Some(breakers) = &self.breakers {
-            let counted = || breakers.counted.clone();
-            if let Some(breaker) = breakers.of_upstream() {
-                kept.insert(None, (counted(), Arc::clone(breaker)));
+        let mut kept = Kept {
+            adaptive: self.places.as_ref().and_then(Places::adaptive).cloned(),
+            ..Kept::default()
+        };
+        if let Some(breakers) = &self.breakers
+            && let Some(breaker) = breakers.of_upstream()
+        {
+            let breaker = (breakers.counted.clone(), Arc::clone(breaker));
+            kept.breakers.insert(None, breaker);
+        }
+        for (index, server) in self.servers.iter().enumerate() {
+            if let Some(breakers) = &self.breakers
+                && let Some(breaker) = breakers.of_server(index)
+            {
+                let breaker = (breakers.counted.clone(), Arc::clone(breaker));
+                kept.breakers.insert(Some(server.address), breaker);
             }
-            for (index, server) in self.servers.iter().enumerate() {
-                if let Some(breaker) = breakers.of_server(index) {
-                    kept.insert(Some(server.address), (counted(), Arc::clone(breaker)));
-                }
+            if let Some(outlier) = &self.outlier {
+                kept.servers
+                    .insert(server.address, Arc::clone(outlier.server(index)));
             }
         }
         self.state.keep(kept);
@@ -106,7 +121,8 @@ impl Upstream {
     /// # Errors
     /// [`Unavailable`] when there are as many requests as there may be, or no server may be asked.
     pub fn enter(&self, now: Nanos) -> Result<Entry, Unavailable> {
-        let place = self.take_place()?;
+        let places = self.places.as_ref();
+        let place = places.map(|places| places.take(&self.state)).transpose()?;
         let attempt = self.begin(&[], now).map_err(|refused| {
             self.state.counts.refused_open.one();
             Unavailable::Open {
@@ -173,24 +189,17 @@ impl Upstream {
 
     /// How many requests it has now; none when nobody counts.
     pub fn in_flight(&self) -> Option<u64> {
-        self.max_in_flight.map(|_| self.state.in_flight.now())
+        self.places.as_ref().map(|_| self.state.in_flight.now())
     }
 
-    /// How many it may have; none without a bound.
+    /// How many it may have now; none without a bound.
     pub fn most_in_flight(&self) -> Option<u64> {
-        self.max_in_flight
-            .map(|config::MaxInFlight::Fixed(most)| most)
+        self.places.as_ref().map(Places::most)
     }
 
-    fn take_place(&self) -> Result<Option<Place>, Unavailable> {
-        let Some(most) = self.most_in_flight() else {
-            return Ok(None);
-        };
-        if self.state.in_flight.enter(most) {
-            return Ok(Some(Place(Arc::clone(&self.state))));
-        }
-        self.state.counts.refused_full.one();
-        Err(Unavailable::Full)
+    /// What an answer takes without a queue, as far as an adaptive bound knows.
+    pub fn unqueued(&self) -> Option<Nanos> {
+        self.places.as_ref()?.adaptive()?.base()
     }
 
     /// Chooses a server and asks its breaker, or the upstream's.
@@ -199,10 +208,10 @@ impl Upstream {
             None => None,
             Some(breakers) => match breakers.of_upstream() {
                 Some(breaker) => Some(breakers.ask(breaker, now)?),
-                None => return self.choose(tried, |server| self.ask_server(server, now)),
+                None => return self.choose(tried, |server| self.ask_server(server, now), now),
             },
         };
-        let mut attempt = self.choose(tried, |_| Ok(None))?;
+        let mut attempt = self.choose(tried, |_| Ok(None), now)?;
         attempt.leave = leave;
         Ok(attempt)
     }
@@ -218,27 +227,38 @@ impl Upstream {
         }
     }
 
-    /// The next server in turn that is not among those `tried` and that `ask` lets be asked; when there is none,
-    /// one that was tried.
+    /// The next server in turn that is not among those `tried`, not left out, and that `ask` lets be asked. When
+    /// there is none, one that was tried; and when all are left out, one of those.
     fn choose(
         &self,
         tried: &[SocketAddr],
         ask: impl Fn(usize) -> Result<Option<Leave>, Refused>,
+        now: Nanos,
     ) -> Result<Attempt, Refused> {
         let address = |server: usize| self.servers[server].address;
-        let (mut again, mut soonest) = (None, Nanos::MAX);
+        let is_out = |server: usize| {
+            self.outlier
+                .as_ref()
+                .is_some_and(|all| all.is_out(server, now))
+        };
+        let (mut again, mut out, mut soonest) = (None, None, Nanos::MAX);
         for _ in 0..self.turns.in_a_round() {
             let server = self.turns.take();
-            if tried.contains(&address(server)) {
+            if is_out(server) {
+                out = out.or(Some(server));
+            } else if tried.contains(&address(server)) {
                 again = again.or(Some(server));
-                continue;
-            }
-            match ask(server) {
-                Ok(leave) => return Ok(Attempt::new(address(server), server, leave)),
-                Err(refused) => soonest = soonest.min(refused.retry_after),
+            } else {
+                match ask(server) {
+                    Ok(leave) => return Ok(Attempt::new(address(server), server, leave)),
+                    Err(refused) => soonest = soonest.min(refused.retry_after),
+                }
             }
         }
-        match again {
+        // A whole round was taken: without one more, the next would begin at the same server.
+        self.turns.take();
+        let nobody_refused = soonest == Nanos::MAX;
+        match again.or(out.filter(|_| nobody_refused)) {
             Some(server) => Ok(Attempt::new(address(server), server, ask(server)?)),
             None => Err(Refused {
                 retry_after: soonest,
@@ -251,11 +271,23 @@ impl Upstream {
             let change = breakers.answered(leave, outcome, now);
             self.note(change, attempt.server);
         }
+        if let Some(places) = &self.places {
+            places.answered(outcome, now);
+        }
+        self.judge(attempt.server, outcome, now);
     }
 
     fn unlearn(&self, attempt: &Attempt, now: Nanos) {
         if let (Some(breakers), Some(leave)) = (&self.breakers, &attempt.leave) {
             self.note(breakers.broke_off(leave, now), attempt.server);
+        }
+        self.judge(attempt.server, Outcome::NoAnswer, now);
+    }
+
+    fn judge(&self, server: usize, outcome: Outcome, now: Nanos) {
+        if let Some(outlier) = &self.outlier {
+            let address = |server: usize| self.servers[server].address;
+            outlier.answered(&self.state.outliers, server, outcome, now, address);
         }
     }
 
@@ -286,12 +318,6 @@ impl Upstream {
             }
             Change::Closed => tracing::info!("the breaker of {whose} closed"),
         }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.in_flight.leave();
     }
 }
 

@@ -174,10 +174,12 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
     changes.edited(&format!("{path}.timeouts"), &old.timeouts, &new.timeouts);
     changes.edited(&format!("{path}.retries"), &old.retries, &new.retries);
     changes.edited(&format!("{path}.breaker"), &old.breaker, &new.breaker);
-    changes.edited(
+    changes.edited(&format!("{path}.outlier"), &old.outlier, &new.outlier);
+    changes.value(
         &format!("{path}.max_in_flight"),
         &old.max_in_flight,
         &new.max_in_flight,
+        or_else("none", ToString::to_string),
     );
 }
 

@@ -74,6 +74,6 @@ pub use schema::schema;
 pub use server::ServerSettings;
 pub use status_set::StatusRange;
 pub use upstream::{
-    Balance, Breaker, BreakerScope, Budget, MaxInFlight, Refusal, Retries, RetryOn, Server, Trip,
-    Upstream, UpstreamTimeouts,
+    Balance, Breaker, BreakerScope, Budget, MaxInFlight, Outlier, Refusal, Retries, RetryOn,
+    Server, SuccessRate, Trip, Upstream, UpstreamTimeouts,
 };

@@ -8,10 +8,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("", &["gates", "tokens", "cluster", "plugins"]),
     ("listeners.NAME", &["tls", "http2", "proxy_protocol"]),
     ("listeners.NAME.max", &["streams"]),
-    (
-        "upstreams.NAME",
-        &["tls", "http2", "health", "outlier", "pool"],
-    ),
+    ("upstreams.NAME", &["tls", "http2", "health", "pool"]),
     ("upstreams.NAME.servers[]", &["tls"]),
     (
         "routes[]",

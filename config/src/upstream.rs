@@ -2,6 +2,7 @@
 
 mod breaker;
 mod in_flight;
+mod outlier;
 mod retries;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use crate::unbuilt;
 
 pub use breaker::{Breaker, BreakerScope, Refusal, Trip};
 pub use in_flight::MaxInFlight;
+pub use outlier::{Outlier, SuccessRate};
 pub use retries::{Budget, Retries, RetryOn};
 
 /// A group of servers that answer the same requests.
@@ -31,6 +33,7 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     pub retries: Retries,
     pub breaker: Option<Breaker>,
+    pub outlier: Option<Outlier>,
     pub max_in_flight: Option<MaxInFlight>,
 }
 
@@ -105,6 +108,11 @@ pub(crate) static SECTION: Section = Section {
             "when it is asked no more for a while",
         ),
         Key::new(
+            "outlier",
+            Shape::Section(&outlier::SECTION),
+            "which servers are left out for a while",
+        ),
+        Key::new(
             "max_in_flight",
             in_flight::SHAPE,
             "requests at one time; no bound by default",
@@ -173,6 +181,7 @@ impl Upstream {
             UpstreamTimeouts::default(),
         );
         let retries = fields.or("retries", Retries::read, Retries::default());
+        let outlier = fields.optional("outlier", Outlier::read);
         let max_in_flight = fields.optional("max_in_flight", MaxInFlight::read);
         Some(Self {
             name: name?,
@@ -181,6 +190,7 @@ impl Upstream {
             timeouts: timeouts?,
             retries: retries?,
             breaker: breaker?,
+            outlier: outlier?,
             max_in_flight: max_in_flight?,
         })
     }

@@ -92,6 +92,8 @@ upstreams:
     timeouts: { connect: 3s, read: 60s, write: 60s, idle: 60s }
     retries: { attempts: 1, on: [connect], methods: idempotent, budget: { share: 20%, min_per_second: 10 } }
     breaker: { strategy: error_ratio, threshold: 50%, min_requests: 5, window: 10s, open_for: 5s, probes: 1, per: upstream, errors: [5xx], open: { status: 503 } }
+    outlier: { consecutive: 5, interval: 10s, for: 30s, max: 5m, max_share: 10%, success_rate: { min_servers: 5, min_requests: 100, deviations: 1.9 } }
+    max_in_flight: { adaptive: { min: 4, max: 1000, measure_every: 10s } }
 limits:
   a:
     key: [client, header(x)]
@@ -124,7 +126,7 @@ server: { drain: 30s }
     let implied = "
 listeners: { web: { address: '127.0.0.1:8080' } }
 clients: { trusted_proxies: [10.0.0.0/8] }
-upstreams: { app: { servers: ['127.0.0.1:9000'], breaker: { strategy: error_ratio, threshold: 50% } } }
+upstreams: { app: { servers: ['127.0.0.1:9000'], breaker: { strategy: error_ratio, threshold: 50% }, outlier: { success_rate: {} }, max_in_flight: { adaptive: {} } } }
 limits: { a: { key: [client, header(x)], rate: 50/s, block: { after: 1, within: 1s, for: 1s } } }
 routes: [{ name: all, upstream: app }]
 prefilter: { interfaces: [lo], limits: { p: { key: source, rate: 5/s }, b: { key: none, rate: 1KiB/s, per: bytes } } }

@@ -3,6 +3,7 @@
 //!
 //! None of them is compiled into the XDP program.
 
+pub mod adaptive;
 pub mod breaker;
 pub mod concurrency;
 pub mod gradient;

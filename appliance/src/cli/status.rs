@@ -364,7 +364,10 @@ fn server(server: &document::ServerStatus) -> String {
         }
         _ => String::new(),
     };
-    format!("{}{weight}{breaker}", server.address)
+    let out = server.out_for_seconds.map_or(String::new(), |left| {
+        format!(" (left out for {})", span(left))
+    });
+    format!("{}{weight}{breaker}{out}", server.address)
 }
 
 /// The upstreams that do not take every request: what bounds them, and how they stand.

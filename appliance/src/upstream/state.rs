@@ -1,4 +1,4 @@
-//! What an upstream knows beyond the generation: its counters, its breakers, and what is under way.
+//! What an upstream knows beyond the generation: its counters, its breakers and servers, and what is under way.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,13 @@ use std::{
 
 use floodwall_limiter::{
     Nanos,
-    shape::{breaker::Breaker, in_flight::InFlight, retry_budget::RetryBudget},
+    shape::{
+        adaptive::Adaptive,
+        breaker::Breaker,
+        in_flight::InFlight,
+        outlier::{Outliers, Server},
+        retry_budget::RetryBudget,
+    },
 };
 
 use super::breaker::Counted;
@@ -20,11 +26,18 @@ pub struct State {
     pub counts: Counts,
     pub(super) in_flight: InFlight,
     pub(super) budget: RetryBudget,
-    /// Of the generation that runs, by their server; without one for the upstream as a whole.
-    breakers: Mutex<Breakers>,
+    pub(super) outliers: Outliers,
+    kept: Mutex<Kept>,
 }
 
-type Breakers = BTreeMap<Option<SocketAddr>, (Counted, Arc<Breaker>)>;
+/// What the generation that runs goes by, and the next one begins with.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// By their server; without one for the upstream as a whole.
+    pub(super) breakers: BTreeMap<Option<SocketAddr>, (Counted, Arc<Breaker>)>,
+    pub(super) servers: BTreeMap<SocketAddr, Arc<Server>>,
+    pub(super) adaptive: Option<Arc<Adaptive>>,
+}
 
 /// What one upstream did.
 #[derive(Debug, Default)]
@@ -54,20 +67,34 @@ impl State {
         counted: &Counted,
         now: Nanos,
     ) -> Arc<Breaker> {
-        match self.lock().get(&owner) {
+        match self.lock().breakers.get(&owner) {
             Some((same, breaker)) if same == counted => Arc::clone(breaker),
             Some((_, breaker)) => Arc::new(breaker.succeed(counted.window(), now)),
             None => Arc::new(Breaker::new(counted.window())),
         }
     }
 
-    /// Takes note of the breakers that count from now on.
-    pub(super) fn keep(&self, breakers: Breakers) {
-        *self.lock() = breakers;
+    /// What is known of a server; a successor of it when the interval is another.
+    pub(super) fn server(&self, address: SocketAddr, interval: Nanos) -> Arc<Server> {
+        match self.lock().servers.get(&address) {
+            Some(server) if server.interval() == interval => Arc::clone(server),
+            Some(server) => Arc::new(server.succeed(interval)),
+            None => Arc::new(Server::new(interval)),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Breakers> {
-        // Only whole maps are stored under this lock.
-        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The limit that follows how long answers take, if there is one.
+    pub(super) fn adaptive(&self) -> Option<Arc<Adaptive>> {
+        self.lock().adaptive.clone()
+    }
+
+    /// Takes note of what counts from now on.
+    pub(super) fn keep(&self, kept: Kept) {
+        *self.lock() = kept;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Only whole values are stored under this lock.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

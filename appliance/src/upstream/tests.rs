@@ -21,6 +21,7 @@ fn upstream_of(servers: Vec<config::Server>, breaker: Option<config::Breaker>) -
         timeouts: config::UpstreamTimeouts::default(),
         retries: config::Retries::default(),
         breaker,
+        outlier: None,
         max_in_flight: None,
     }
 }
@@ -150,6 +151,104 @@ fn slow_answers_open_a_breaker_that_looks_at_time() {
     assert!(upstream.enter(NOW).is_ok());
     answer(60, 200);
     assert!(upstream.enter(NOW).is_err(), "three of five were slow");
+}
+
+/// Two bad answers in a row put a server out for ten seconds; all may be out.
+fn strict() -> config::Outlier {
+    config::Outlier {
+        consecutive: Some(2),
+        success_rate: None,
+        interval: Nanos::from_secs(10),
+        duration: Nanos::from_secs(10),
+        max: Nanos::from_secs(100),
+        max_share: Share::WHOLE,
+    }
+}
+
+#[test]
+fn a_server_that_is_left_out_gets_nothing_until_it_is_back() {
+    let config = config::Upstream {
+        outlier: Some(strict()),
+        ..upstream_of(vec![server(0, 1), server(1, 1)], None)
+    };
+    let upstream = compile(&config);
+    let [one, other] = [0, 1].map(|index| upstream.servers[index].address);
+    let fail_at = |address: SocketAddr, now: Nanos| {
+        let entry = upstream.enter(now).unwrap();
+        if entry.attempt.address == address {
+            fail(&upstream, entry, now);
+        }
+    };
+    (0..4).for_each(|_| fail_at(one, NOW));
+    for _ in 0..10 {
+        assert_eq!(upstream.enter(NOW).unwrap().attempt.address, other);
+    }
+    // A retry asks one that does well again, not one that is left out.
+    assert_eq!(upstream.begin(&[other], NOW).unwrap().address, other);
+    // Nobody is left: all are asked, in turn.
+    (0..4).for_each(|_| fail_at(other, NOW));
+    let asked = [(); 4].map(|()| upstream.enter(NOW).unwrap().attempt.address);
+    assert!(asked.contains(&one) && asked.contains(&other), "{asked:?}");
+    let back = NOW.plus(Nanos::from_secs(10));
+    let asked = [(); 2].map(|()| upstream.enter(back).unwrap().attempt.address);
+    assert!(asked.contains(&one) && asked.contains(&other), "{asked:?}");
+}
+
+#[test]
+fn who_is_left_out_stays_so_over_a_reload() {
+    let state: Arc<State> = Arc::default();
+    let mut config = config::Upstream {
+        outlier: Some(strict()),
+        ..upstream_of(vec![server(0, 1), server(1, 1)], None)
+    };
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
+    for _ in 0..4 {
+        let entry = old.enter(NOW).unwrap();
+        if entry.attempt.server == 0 {
+            fail(&old, entry, NOW);
+        }
+    }
+    old.take_over();
+    config.outlier.as_mut().unwrap().interval = Nanos::from_secs(20);
+    config.servers.swap(0, 1);
+    let new = Upstream::compile(&config, state, NOW);
+    for _ in 0..4 {
+        assert_eq!(
+            new.enter(NOW).unwrap().attempt.address,
+            server(1, 1).address
+        );
+    }
+}
+
+#[test]
+fn an_adaptive_bound_goes_on_from_where_it_was() {
+    let state: Arc<State> = Arc::default();
+    let adaptive = |max| config::Upstream {
+        max_in_flight: Some(MaxInFlight::Adaptive {
+            min: 1,
+            max,
+            measure_every: Nanos::from_secs(10),
+        }),
+        ..upstream_of(vec![server(0, 1)], None)
+    };
+    let old = Upstream::compile(&adaptive(1_000), Arc::clone(&state), NOW);
+    let mut now = NOW;
+    for _ in 0..1_000 {
+        now = now.plus(Nanos::from_millis(2));
+        let most = old.most_in_flight().unwrap();
+        let mut held: Vec<Entry> = (0..most).map(|_| old.enter(now).unwrap()).collect();
+        assert_eq!(old.enter(now).unwrap_err(), Unavailable::Full);
+        let took = Nanos::from_millis(10);
+        let answer = Outcome::Answered { status: 200, took };
+        held[0].attempt.settle(&old, answer, now);
+    }
+    let grown = old.most_in_flight().unwrap();
+    assert!(grown > 40, "{grown}");
+    old.take_over();
+    let new = Upstream::compile(&adaptive(1_000), Arc::clone(&state), now);
+    assert_eq!(new.most_in_flight(), Some(grown));
+    let less = Upstream::compile(&adaptive(25), state, now);
+    assert_eq!(less.most_in_flight(), Some(25));
 }
 
 #[test]

@@ -57,6 +57,9 @@ enum Phase {
 /// fills the queue, and as much as keeps the upstream busy.
 const WHILE_MEASURING: f64 = 0.5;
 
+/// Answers that take less than so many times the base did not wait.
+const UNQUEUED: f64 = 1.2;
+
 /// The limit moves by this part of the way at a time.
 const STEP: f64 = 0.2;
 
@@ -66,6 +69,13 @@ const CHANGED: u32 = 3;
 /// Fewer answers say nothing.
 pub const FEWEST_ANSWERS: u64 = 10;
 
+impl Rule {
+    /// When the base is measured that nothing is known of yet.
+    fn soon(&self) -> Nanos {
+        Nanos(self.every.0.saturating_mul(10)).min(self.measure_every)
+    }
+}
+
 impl Gradient {
     /// Begins with a limit of `initial`.
     pub fn new(rule: &Rule, initial: u64, now: Nanos) -> Self {
@@ -73,7 +83,7 @@ impl Gradient {
             limit: float(initial.clamp(rule.min, rule.max)),
             base: None,
             phase: Phase::Steady,
-            measure_at: now.plus(rule.measure_every),
+            measure_at: now.plus(rule.soon()),
             far_off: 0,
         }
     }
@@ -101,10 +111,17 @@ impl Gradient {
         match self.phase {
             Phase::Draining => self.phase = Phase::Measuring,
             Phase::Measuring => {
+                // A limit that was much too high leaves a queue even then: what is measured is nearer, not there.
+                let nearer = self.base.is_some_and(|base| mean < base * 0.9);
+                let pause = if nearer {
+                    rule.soon()
+                } else {
+                    rule.measure_every
+                };
                 self.base = Some(mean);
                 self.far_off = 0;
                 self.phase = Phase::Steady;
-                self.measure_at = now.plus(rule.measure_every);
+                self.measure_at = now.plus(pause);
             }
             Phase::Steady => self.steer(rule, mean, sample.busy, now),
         }
@@ -114,8 +131,12 @@ impl Gradient {
         let base = self.base.map_or(mean, |base| base.min(mean));
         self.base = Some(base);
         let gradient = (rule.tolerance * base / mean).clamp(0.5, 1.0);
-        // Room for bursts, and what lets the limit grow while nothing waits.
-        let room = self.limit.sqrt();
+        // What lets the limit grow: by a little while something waits, by a quarter while nothing does.
+        let room = if mean < base * UNQUEUED {
+            (self.limit * 0.25).max(1.0)
+        } else {
+            self.limit.sqrt() / 2.0
+        };
         let wanted = self.limit * gradient + room;
         if wanted < self.limit || busy {
             let next = self.limit + (wanted - self.limit) * STEP;

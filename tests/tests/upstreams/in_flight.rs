@@ -1,8 +1,11 @@
 //! How much an upstream is asked at one time.
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually};
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually, wait};
 
 use crate::{front, upstream};
 
@@ -29,6 +32,38 @@ fn the_fourth_at_one_time_is_refused_at_once() {
     assert_eq!(Client::of(web).get("/").status, 200);
 }
 
+/// The origin works on four at one time, each for 20 ms: two hundred a second, whatever is asked.
+#[test]
+fn an_adaptive_bound_finds_out_what_the_upstream_can_do() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let more = "max_in_flight: { adaptive: { min: 1, max: 500, measure_every: 1s } }";
+    let floodwall = Floodwall::start(&front(web, &[origin.address()], more));
+    let crowd: Vec<_> = (0..64)
+        .map(|_| {
+            thread::spawn(move || {
+                let end = Instant::now() + Duration::from_secs(8);
+                let mut answered = 0;
+                while Instant::now() < end {
+                    let asked = Instant::now();
+                    let status = Client::of(web).get("/work/20").status;
+                    answered += usize::from(status == 200);
+                    wait::for_the_clock(asked + Duration::from_millis(50));
+                }
+                answered
+            })
+        })
+        .collect();
+    let answered: usize = crowd.into_iter().map(|each| each.join().unwrap()).sum();
+    let now = upstream(&floodwall);
+    let most = now["max_in_flight"].as_u64().unwrap();
+    // Four at work, and a queue as long as that at the most, where 64 would like to be.
+    assert!((2..=24).contains(&most), "{now}");
+    assert!(now["unqueued_ms"].as_f64().unwrap() >= 20.0, "{now}");
+    assert_ne!(now["refused_full"], 0);
+    assert!(answered > 800, "{answered} of 1600");
+    eventually!(upstream(&floodwall)["in_flight"] == 0);
+}
+
 #[test]
 fn clients_that_leave_take_nothing_with_them() {
     let (web, origin) = (Loopback::free(), Origin::start());
@@ -36,7 +71,7 @@ fn clients_that_leave_take_nothing_with_them() {
     breaker: { strategy: error_ratio, threshold: 1%, min_requests: 1 }
     retries: { attempts: 2, on: [connect, reset, timeout, 5xx] }";
     let floodwall = Floodwall::start(&front(web, &[origin.address()], more));
-    for _ in 0..20 {
+    for _ in 0..200 {
         let gone: Vec<_> = (0..50)
             .map(|_| {
                 let mut connection = Client::of(web).connect().unwrap();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 mod breaker;
 mod in_flight;
+mod outlier;
 mod retries;
 
 /// A file whose only route goes to these servers, with `more` of the upstream's keys.

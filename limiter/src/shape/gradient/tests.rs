@@ -137,7 +137,7 @@ impl Bench {
 
 #[test]
 fn it_converges_near_the_knee() {
-    for (workers, millis) in [(10, 20), (40, 20), (100, 50)] {
+    for (workers, millis) in [(4, 20), (10, 20), (40, 20), (100, 50)] {
         let mut bench = Bench::new(Plant::new(workers, millis));
         bench.run(30, 20_000);
         let outcome = bench.run(60, 20_000);
