@@ -19,7 +19,7 @@ use crate::{
     host::Host,
     lease::Lease,
     log::Log,
-    prefilter,
+    prefilter::{self, Caretaker},
     pressure::Watch,
     protection,
     reload::Reloader,
@@ -37,6 +37,7 @@ pub struct Floodwall {
     running: server::Running,
     operators: Runtime,
     lease: Lease,
+    interfaces: Caretaker,
     state: Option<Keeper>,
     _watch: Watch,
 }
@@ -88,6 +89,7 @@ impl Floodwall {
         let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
         protection::warn_of_unknown(&host);
         let lease = Lease::renewing(Arc::clone(&host))?;
+        let interfaces = Caretaker::over(Arc::clone(&host))?;
         prefilter::samples::watch(&host)?;
         let folder = host.generation().config.state.clone();
         let state = folder
@@ -102,6 +104,7 @@ impl Floodwall {
             running,
             operators,
             lease,
+            interfaces,
             state,
             _watch: watch,
         })
@@ -127,6 +130,7 @@ impl Floodwall {
         if let Some(state) = self.state {
             state.close();
         }
+        drop(self.interfaces);
         self.lease.leave();
         self.operators.shutdown_timeout(Duration::from_secs(1));
     }

@@ -426,7 +426,7 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         (
             [
                 ("interface", each.name.as_str()),
-                ("mode", each.mode.as_str()),
+                ("mode", each.mode.as_deref().unwrap_or("none")),
             ],
             1,
         )

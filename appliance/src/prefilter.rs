@@ -4,6 +4,7 @@
 //! in memory of the process's own, and blocks are enforced at accept.
 
 mod detach;
+mod interfaces;
 mod packet_limit;
 mod rules;
 pub mod samples;
@@ -13,12 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use floodwall_config::{self as config, Config, XdpMode};
 use floodwall_limiter::{FlowTable, Nanos, Secret, block::BlockBook, clock::Clock};
-use floodwall_xdp::{self as xdp, Origin, PreFilter};
+use floodwall_xdp::{self as xdp, InterfaceStatus, Origin, PreFilter, Settings};
 
 use self::rules::{rules, settings};
 pub use self::{
     detach::{DetachError, detach},
-    status::{Interface, KernelStatus, PacketCount, PacketLimitCount},
+    interfaces::Caretaker,
+    status::{Interface, InterfaceState, KernelStatus, PacketCount, PacketLimitCount},
 };
 use crate::{
     clock::Monotonic,
@@ -58,7 +60,14 @@ pub enum Kernel {
 
 /// A program for the next generation, loaded but not yet in charge.
 #[derive(Debug)]
-pub struct Prepared(Option<(xdp::Loaded, Nanos)>);
+pub struct Prepared(Option<Next>);
+
+#[derive(Debug)]
+struct Next {
+    loaded: xdp::Loaded,
+    outlive: Nanos,
+    settings: Settings,
+}
 
 /// Blocks that the book of a process without the kernel can list.
 const OWN_BLOCKS: u64 = 16_384;
@@ -128,10 +137,14 @@ fn own(config: &Config, why: &str) -> Result<Opened, Error> {
 }
 
 impl Kernel {
-    /// The generation that packets meet.
+    /// The generation that packets meet, if there is an interface where they meet one.
     pub fn generation(&self) -> Option<u64> {
         match self {
-            Self::On { filter, .. } => Some(filter.generation()),
+            Self::On { filter, .. } => filter
+                .interfaces()
+                .iter()
+                .any(InterfaceStatus::is_filtering)
+                .then(|| filter.generation()),
             Self::Off { .. } => None,
         }
     }
@@ -147,26 +160,45 @@ impl Kernel {
     /// When the kernel does not take it.
     pub fn prepare(&self, generation: &Generation) -> Result<Prepared, xdp::Error> {
         match (self, &generation.config.prefilter) {
-            (Self::On { filter, .. }, Some(prefilter)) => filter
-                .load(&rules(&generation.config, prefilter, generation.number))
-                .map(|loaded| Prepared(Some((loaded, prefilter.outlive)))),
+            (Self::On { filter, .. }, Some(prefilter)) => {
+                let rules = rules(&generation.config, prefilter, generation.number);
+                Ok(Prepared(Some(Next {
+                    loaded: filter.load(&rules)?,
+                    outlive: prefilter.outlive,
+                    settings: settings(prefilter),
+                })))
+            }
             _ => Ok(Prepared(None)),
         }
     }
 
-    /// Puts a prepared program in charge of every interface.
+    /// Puts a prepared program in charge of every interface, and has it filter the interfaces of its generation.
     ///
     /// # Errors
-    /// When an interface does not take it; all of them have the earlier program then.
+    /// When an interface does not take it; all of them have the earlier program then. An interface that is new
+    /// and cannot be filtered is no error: it is tried again.
     pub fn switch(&self, prepared: Prepared) -> Result<(), xdp::Error> {
-        match (self, prepared.0) {
-            (Self::On { filter, outlive }, Some((loaded, next))) => {
-                filter.switch(loaded)?;
-                outlive.store(next.0, Relaxed);
-                self.renew();
-                Ok(())
-            }
-            _ => Ok(()),
+        let (Self::On { filter, outlive }, Some(next)) = (self, prepared.0) else {
+            return Ok(());
+        };
+        filter.switch(next.loaded)?;
+        outlive.store(next.outlive.0, Relaxed);
+        self.renew();
+        interfaces::told(filter.retarget(&next.settings));
+        Ok(())
+    }
+
+    /// Tells the log how each interface is doing.
+    pub fn announce(&self) {
+        if let Self::On { filter, .. } = self {
+            filter.interfaces().iter().for_each(interfaces::tell);
+        }
+    }
+
+    /// Filters interfaces that have come, and lets go of those that have gone.
+    pub fn reconcile(&self) {
+        if let Self::On { filter, .. } = self {
+            interfaces::told(filter.reconcile());
         }
     }
 
@@ -208,7 +240,7 @@ impl Kernel {
     pub fn interface(&self, ifindex: u32) -> String {
         let known = match self {
             Self::On { filter, .. } => filter.interfaces(),
-            Self::Off { .. } => &[],
+            Self::Off { .. } => Vec::new(),
         };
         let known = known.iter().find(|each| each.ifindex == ifindex);
         known.map_or_else(|| ifindex.to_string(), |each| each.name.clone())

@@ -47,13 +47,7 @@ fn announce(floodwall: &Floodwall, manager: &Manager) {
             "listening"
         );
     }
-    for attached in &status.prefilter.interfaces {
-        let (interface, mode, adopted) = (&attached.name, &attached.mode, attached.adopted);
-        tracing::info!(interface, mode, adopted, "filtering packets");
-        if let Some(why) = &attached.fallback {
-            tracing::warn!(interface, "the driver cannot filter, the stack does: {why}");
-        }
-    }
+    service.host.kernel.announce();
     let headline = service.reloader.headline();
     tracing::info!(version = status.version, file = %status.generation.file.display(), "serving: {headline}");
     manager.ready(&headline);

@@ -267,6 +267,7 @@ prefilter: { interfaces: [eth0] }
                 "[eth0], blocks: { max: 5, rate: 7/s }, fragments: drop",
                 "prefilter.fragments: pass -> drop; prefilter.blocks.max: 16384 -> 5; prefilter.blocks.rate: 1000/s burst 1000 -> 7/s burst 7",
             ),
+            ("[eth0]", "[eth1]", "prefilter.interfaces: eth0 -> eth1"),
             (
                 "8080'",
                 "8080', max: { uri: 1KiB }",
@@ -296,7 +297,11 @@ prefilter: { interfaces: [eth0] }
                 "also: { address: '127.0.0.1:1' }, web: {",
                 "listeners.also: added",
             ),
-            ("[eth0]", "[eth1]", "prefilter.interfaces: eth0 -> eth1"),
+            (
+                "[eth0]",
+                "[eth0], mode: generic",
+                "prefilter.mode: auto -> generic",
+            ),
             (
                 "prefilter: { interfaces: [eth0] }",
                 "",

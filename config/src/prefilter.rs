@@ -25,6 +25,8 @@ pub struct Prefilter {
     pub mode: XdpMode,
     /// Floodwall does not start when the filter cannot be attached.
     pub required: bool,
+    /// Somebody else's program on an interface is taken off, instead of being left there.
+    pub replace: bool,
     /// Sources that always pass; looked up before `deny`.
     pub allow: Vec<IpNet>,
     pub deny: Vec<IpNet>,
@@ -87,6 +89,11 @@ pub(crate) static SECTION: Section = Section {
             "mode",
             Shape::Choice(MODES),
             "how the program is attached; default auto",
+        ),
+        Key::new(
+            "replace",
+            Shape::Flag,
+            "take another XDP program off an interface; default false",
         ),
         Key::new(
             "required",
@@ -179,6 +186,7 @@ impl Prefilter {
         );
         let mode = fields.or("mode", modes, XdpMode::Auto);
         let required = fields.or("required", flag, false);
+        let replace = fields.or("replace", flag, false);
         let nets = |list: Cursor<'_>| net_list::list(list, folder);
         let allow = fields.or("allow", nets, Vec::new());
         let deny = fields.or("deny", nets, Vec::new());
@@ -203,6 +211,7 @@ impl Prefilter {
             interfaces: interfaces?,
             mode,
             required,
+            replace: replace?,
             allow: allow?,
             deny: deny?,
             limits: limits?,

@@ -13,7 +13,7 @@ use std::{
 
 use floodwall_limiter::Nanos;
 use floodwall_xdp::{Loaded, Mode, PreFilter, Rules, Settings};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 #[path = "../tests/kernel/packet.rs"]
 #[expect(
@@ -39,6 +39,8 @@ fn main() -> Result<(), Failure> {
         instance: format!("lists-{}", std::process::id()),
         interfaces: Vec::new(),
         mode: Mode::Auto,
+        required: true,
+        replace: false,
         sources: 1024,
         bpffs: Settings::BPFFS.into(),
     };
@@ -81,11 +83,10 @@ fn report(filter: &PreFilter, size: u32, six: bool, base: f64) -> Result<(), Fai
 /// Networks of three lengths, spread over the address space.
 fn net(index: u32, six: bool) -> IpNet {
     let length = [24, 28, 32][index as usize % 3];
-    let net = match on(index, six) {
-        IpAddr::V4(_) => IpNet::new(on(index, six), length),
-        IpAddr::V6(_) => IpNet::new(on(index, six), 2 * length),
-    };
-    net.expect("the lengths are within both families").trunc()
+    match on(index, six) {
+        IpAddr::V4(address) => Ipv4Net::new_assert(address, length).trunc().into(),
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 2 * length).trunc().into(),
+    }
 }
 
 /// An address on the list.

@@ -112,6 +112,8 @@ impl Ours {
             instance: format!("bench-{}", std::process::id()),
             interfaces: Vec::new(),
             mode: Mode::Auto,
+            required: true,
+            replace: false,
             sources: 1 << 20,
             bpffs: Settings::BPFFS.into(),
         };

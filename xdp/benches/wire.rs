@@ -223,6 +223,8 @@ fn floodwall(rules: &Rules) -> Result<Floodwall, Failure> {
         interfaces: vec!["receives".into()],
         mode: Mode::Native,
         sources: 1 << 20,
+        required: true,
+        replace: false,
         bpffs: Settings::BPFFS.into(),
     };
     let filter = PreFilter::attach(&settings, rules)?;

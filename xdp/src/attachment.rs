@@ -10,15 +10,15 @@ use std::{
 use aya::programs::{
     Xdp, XdpMode,
     links::{FdLink, PinnedLink},
-    loaded_programs,
     xdp::XdpLink,
 };
 use nix::net::if_::if_nametoindex;
 
 use crate::{
-    Error, InterfaceStatus, Mode,
+    Error, InterfaceState, InterfaceStatus, Mode, Settings,
     error::{EACCES, EPERM, chain, errno},
-    netlink,
+    foreign,
+    netlink::{self, Attached},
     pins::{self, Folder},
 };
 
@@ -29,37 +29,43 @@ pub(crate) struct Plan {
     ifindex: u32,
     /// The mode of the program that an earlier process left here.
     left: Option<Mode>,
+    /// Somebody else's program, which has to go.
+    foreign: Option<Attached>,
 }
 
 /// Looks at every interface before any is touched.
 ///
 /// # Errors
 /// [`Error::NoSuchInterface`], or [`Error::Occupied`] by somebody else's program.
-pub(crate) fn plan(folder: &Folder, interfaces: &[String], mode: Mode) -> Result<Vec<Plan>, Error> {
-    let mut seen = HashSet::new();
-    let distinct = interfaces.iter().filter(|name| seen.insert(*name));
-    distinct
-        .map(|interface| plan_one(folder, interface, mode))
+pub(crate) fn plan(folder: &Folder, settings: &Settings) -> Result<Vec<Plan>, Error> {
+    distinct(&settings.interfaces)
+        .map(|interface| plan_one(folder, interface, settings))
         .collect()
 }
 
-fn plan_one(folder: &Folder, interface: &str, mode: Mode) -> Result<Plan, Error> {
-    let ifindex = if_nametoindex(interface).map_err(|_| Error::NoSuchInterface {
+/// The names, each once.
+pub(crate) fn distinct(names: &[String]) -> impl Iterator<Item = &String> {
+    let mut seen = HashSet::new();
+    names.iter().filter(move |name| seen.insert(*name))
+}
+
+fn plan_one(folder: &Folder, interface: &str, settings: &Settings) -> Result<Plan, Error> {
+    let ifindex = index_of(interface).ok_or_else(|| Error::NoSuchInterface {
         interface: interface.to_owned(),
     })?;
-    let pin = folder.link(ifindex);
-    let program = linked_program(&pin)?;
-    let left = match netlink::attached(ifindex)? {
-        Some(attached) if Some(attached.program) == program => Some(attached.mode),
+    let program = linked_program(&folder.link(ifindex))?;
+    let (left, foreign) = match netlink::attached(ifindex)? {
+        Some(attached) if Some(attached.program) == program => (Some(attached.mode), None),
+        Some(attached) if settings.replace => (None, Some(attached)),
         Some(attached) => {
             return Err(Error::Occupied {
                 interface: interface.to_owned(),
-                program: name_of(attached.program),
+                program: foreign::describe(attached.program),
             });
         }
-        None => None,
+        None => (None, None),
     };
-    let left = left.filter(|left| mode == Mode::Auto || mode == *left);
+    let left = left.filter(|left| settings.mode == Mode::Auto || settings.mode == *left);
     if left.is_none() {
         // The link's interface is gone, or it has to be attached in another mode.
         unlink(folder, ifindex)?;
@@ -68,7 +74,44 @@ fn plan_one(folder: &Folder, interface: &str, mode: Mode) -> Result<Plan, Error>
         interface: interface.to_owned(),
         ifindex,
         left,
+        foreign,
     })
+}
+
+/// The number of the interface that has this name now.
+pub(crate) fn index_of(interface: &str) -> Option<u32> {
+    if_nametoindex(interface).ok()
+}
+
+/// The program that an interface has, whosever it is, and whether it is the one of the instance's link.
+pub(crate) fn occupant(folder: &Folder, ifindex: u32) -> Result<Option<(u32, bool)>, Error> {
+    let linked = linked_program(&folder.link(ifindex))?;
+    let attached = netlink::attached(ifindex)?;
+    Ok(attached.map(|attached| (attached.program, linked == Some(attached.program))))
+}
+
+/// Attaches to one interface, or finds out what it has to wait for.
+///
+/// # Errors
+/// [`Error::Privilege`]: no interface will do then.
+pub(crate) fn settle(
+    folder: &Folder,
+    interface: &str,
+    settings: &Settings,
+    xdp: &mut Xdp,
+) -> Result<InterfaceStatus, Error> {
+    let settled = plan_one(folder, interface, settings)
+        .and_then(|plan| carry_out(folder, &plan, xdp, settings.mode));
+    let unfiltered = |state| {
+        let ifindex = index_of(interface).unwrap_or(0);
+        InterfaceStatus::unfiltered(interface, ifindex, state)
+    };
+    match settled {
+        Err(Error::NoSuchInterface { .. }) => Ok(unfiltered(InterfaceState::Waiting)),
+        Err(error @ Error::Privilege { .. }) => Err(error),
+        Err(error) => Ok(unfiltered(InterfaceState::Refused(error.to_string()))),
+        Ok(status) => Ok(status),
+    }
 }
 
 /// The id of the program that a pinned link belongs to.
@@ -81,16 +124,6 @@ fn linked_program(pin: &Path) -> Result<Option<u32>, Error> {
         .info()
         .map_err(|error| Error::kernel(format!("ask about {}", pin.display()), error))?;
     Ok(Some(info.program_id()))
-}
-
-fn name_of(program: u32) -> String {
-    // Only root may look at all programs: without a name there is a number.
-    let mut programs = loaded_programs().filter_map(Result::ok);
-    let info = programs.find(|info| info.id() == program);
-    match info.as_ref().and_then(|info| info.name_as_str()) {
-        Some(name) => format!("{name}, id {program}"),
-        None => format!("id {program}"),
-    }
 }
 
 /// Carries the plans out. Interfaces without a program come first, for that may fail; if it does, they
@@ -115,16 +148,26 @@ pub(crate) fn attach(
         }
     }
     for plan in adopt {
-        replace(xdp, &folder.link(plan.ifindex))?;
-        statuses.push(InterfaceStatus {
-            mode: plan.left.unwrap_or_default(),
-            name: plan.interface,
-            ifindex: plan.ifindex,
-            fallback: None,
-            adopted: true,
-        });
+        statuses.push(carry_out(folder, &plan, xdp, mode)?);
     }
     Ok(statuses)
+}
+
+fn carry_out(
+    folder: &Folder,
+    plan: &Plan,
+    xdp: &mut Xdp,
+    mode: Mode,
+) -> Result<InterfaceStatus, Error> {
+    let Some(left) = plan.left else {
+        return attach_new(folder, plan, xdp, mode);
+    };
+    replace(xdp, &folder.link(plan.ifindex))?;
+    Ok(InterfaceStatus {
+        mode: left,
+        adopted: true,
+        ..InterfaceStatus::unfiltered(&plan.interface, plan.ifindex, InterfaceState::Filtering)
+    })
 }
 
 fn attach_new(
@@ -134,6 +177,14 @@ fn attach_new(
     mode: Mode,
 ) -> Result<InterfaceStatus, Error> {
     let pin = folder.link(plan.ifindex);
+    let replaced = match plan.foreign {
+        Some(foreign) => {
+            let words = foreign::describe(foreign.program);
+            foreign::remove(plan.ifindex, foreign)?;
+            Some(words)
+        }
+        None => None,
+    };
     let native = match mode {
         Mode::Generic => Err(None),
         Mode::Auto | Mode::Native => link(xdp, plan, XdpMode::Driver).map_err(Some),
@@ -153,11 +204,10 @@ fn attach_new(
     link.pin(&pin)
         .map_err(|error| Error::kernel(format!("pin {}", pin.display()), error))?;
     Ok(InterfaceStatus {
-        name: plan.interface.clone(),
-        ifindex: plan.ifindex,
         mode,
         fallback,
-        adopted: false,
+        replaced,
+        ..InterfaceStatus::unfiltered(&plan.interface, plan.ifindex, InterfaceState::Filtering)
     })
 }
 
@@ -210,9 +260,13 @@ fn open(pin: &Path) -> Result<FdLink, Error> {
 }
 
 /// Detaches from the interfaces that an earlier process filtered and this one does not.
-pub(crate) fn leave_others(folder: &Folder, interfaces: &[InterfaceStatus]) -> Result<(), Error> {
+pub(crate) fn leave_others<'a>(
+    folder: &Folder,
+    interfaces: impl Iterator<Item = &'a InterfaceStatus>,
+) -> Result<(), Error> {
+    let kept: HashSet<u32> = interfaces.map(|status| status.ifindex).collect();
     for ifindex in folder.links()? {
-        if interfaces.iter().all(|status| status.ifindex != ifindex) {
+        if !kept.contains(&ifindex) {
             unlink(folder, ifindex)?;
         }
     }
@@ -221,7 +275,7 @@ pub(crate) fn leave_others(folder: &Folder, interfaces: &[InterfaceStatus]) -> R
 
 /// Detaches from one interface, and waits until it is free: the kernel lets go of a link some moments
 /// after its last handle is gone.
-fn unlink(folder: &Folder, ifindex: u32) -> Result<(), Error> {
+pub(crate) fn unlink(folder: &Folder, ifindex: u32) -> Result<(), Error> {
     let pin = folder.link(ifindex);
     let program = linked_program(&pin)?;
     pins::remove(&pin)?;

@@ -25,7 +25,7 @@ pub enum Error {
     NoSuchInterface { interface: String },
 
     #[error(
-        "{interface} has another XDP program already ({program}): detach it (ip link set dev {interface} xdp off) or leave this interface out"
+        "{interface} has another XDP program already ({program}): detach it (ip link set dev {interface} xdp off), take it over (prefilter.replace: true), or leave this interface out"
     )]
     Occupied { interface: String, program: String },
 

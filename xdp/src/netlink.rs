@@ -1,4 +1,5 @@
-//! What XDP program an interface has, asked over rtnetlink: the one question that BPF links do not answer.
+//! What XDP program an interface has, asked over rtnetlink: the one question that BPF links do not answer. And
+//! the way to take off a program that is there without a link.
 
 use std::{io, os::fd::AsRawFd as _};
 
@@ -19,12 +20,20 @@ pub(crate) struct Attached {
 // From <linux/rtnetlink.h> and <linux/if_link.h>.
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
+const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLA_F_NESTED: u16 = 1 << 15;
 const IFLA_XDP: u16 = 43;
+const IFLA_XDP_FD: u16 = 1;
 const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_FLAGS: u16 = 3;
 const IFLA_XDP_PROG_ID: u16 = 4;
 const XDP_ATTACHED_NONE: u8 = 0;
 const XDP_ATTACHED_SKB: u8 = 2;
+const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 /// `struct nlmsghdr` and `struct ifinfomsg`: 16 bytes each.
 const HEADERS: usize = 32;
@@ -39,7 +48,35 @@ pub(crate) fn attached(ifindex: u32) -> Result<Option<Attached>, Error> {
     Ok(parse(&reply))
 }
 
+/// Takes off a program that was attached without a link.
+pub(crate) fn detach(ifindex: u32, mode: Mode) -> io::Result<()> {
+    let reply = exchange(&removal(ifindex, mode))?;
+    match (kind(&reply), reply.get(16..20)) {
+        // An acknowledgement is an error of zero.
+        (Some(NLMSG_ERROR), Some(&[a, b, c, d])) => match i32::from_ne_bytes([a, b, c, d]) {
+            0 => Ok(()),
+            number => Err(io::Error::from_raw_os_error(-number)),
+        },
+        _ => Err(io::Error::other(
+            "the kernel does not say what became of it",
+        )),
+    }
+}
+
 fn ask(ifindex: u32) -> io::Result<Vec<u8>> {
+    let reply = exchange(&request(ifindex))?;
+    match kind(&reply) {
+        Some(RTM_NEWLINK) => Ok(reply),
+        _ => Err(io::Error::other("the kernel does not know it")),
+    }
+}
+
+fn kind(reply: &[u8]) -> Option<u16> {
+    let kind = reply.get(4..6)?;
+    Some(u16::from_ne_bytes([kind[0], kind[1]]))
+}
+
+fn exchange(message: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -47,20 +84,35 @@ fn ask(ifindex: u32) -> io::Result<Vec<u8>> {
         SockProtocol::NetlinkRoute,
     )?;
     let kernel = NetlinkAddr::new(0, 0);
-    sendto(
-        socket.as_raw_fd(),
-        &request(ifindex),
-        &kernel,
-        MsgFlags::empty(),
-    )?;
+    sendto(socket.as_raw_fd(), message, &kernel, MsgFlags::empty())?;
     // One link's description has some kilobytes, more with many virtual functions.
     let mut reply = vec![0; 1 << 18];
     let len = recv(socket.as_raw_fd(), &mut reply, MsgFlags::empty())?;
     reply.truncate(len);
-    match reply.get(4..6) {
-        Some(kind) if u16::from_ne_bytes([kind[0], kind[1]]) == RTM_NEWLINK => Ok(reply),
-        _ => Err(io::Error::other("the kernel does not know it")),
-    }
+    Ok(reply)
+}
+
+/// The headers, and within `IFLA_XDP` a program that is none and the mode to take it off in.
+fn removal(ifindex: u32, mode: Mode) -> [u8; HEADERS + 20] {
+    let flags = match mode {
+        Mode::Generic => XDP_FLAGS_SKB_MODE,
+        Mode::Native | Mode::Auto => XDP_FLAGS_DRV_MODE,
+    };
+    let mut message = [0; HEADERS + 20];
+    message[..HEADERS].copy_from_slice(&request(ifindex));
+    message[0..4].copy_from_slice(&52_u32.to_ne_bytes());
+    message[4..6].copy_from_slice(&RTM_SETLINK.to_ne_bytes());
+    message[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    let attributes = &mut message[HEADERS..];
+    attributes[0..2].copy_from_slice(&20_u16.to_ne_bytes());
+    attributes[2..4].copy_from_slice(&(IFLA_XDP | NLA_F_NESTED).to_ne_bytes());
+    attributes[4..6].copy_from_slice(&8_u16.to_ne_bytes());
+    attributes[6..8].copy_from_slice(&IFLA_XDP_FD.to_ne_bytes());
+    attributes[8..12].copy_from_slice(&(-1_i32).to_ne_bytes());
+    attributes[12..14].copy_from_slice(&8_u16.to_ne_bytes());
+    attributes[14..16].copy_from_slice(&IFLA_XDP_FLAGS.to_ne_bytes());
+    attributes[16..20].copy_from_slice(&flags.to_ne_bytes());
+    message
 }
 
 fn request(ifindex: u32) -> [u8; HEADERS] {

@@ -1,6 +1,7 @@
 //! The instance's folder in the BPF file system: its lock, and the maps that outlive the process.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -19,7 +20,7 @@ use floodwall_xdp_abi::maps::{
 
 use nix::mount::{MsFlags, mount};
 
-use crate::{Error, Settings};
+use crate::{Error, Settings, attachment};
 
 /// Where the pinned maps came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,10 @@ impl Folder {
     /// # Errors
     /// [`Error::NoBpfFileSystem`], [`Error::Privilege`], or [`Error::InstanceInUse`].
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        let path = path(settings);
+        Self::open_at(settings, path(settings))
+    }
+
+    fn open_at(settings: &Settings, path: PathBuf) -> Result<Self, Error> {
         if !is_in_bpffs(&path) && !mounts_bpffs(&settings.bpffs) {
             return Err(Error::NoBpfFileSystem {
                 path: settings.bpffs.clone(),
@@ -136,6 +140,12 @@ impl Folder {
         Ok(())
     }
 
+    /// Detaches from every interface, and removes the folder.
+    pub(crate) fn detach(self) -> Result<(), Error> {
+        attachment::leave_others(&self, std::iter::empty())?;
+        self.remove()
+    }
+
     /// Removes the folder with everything in it, which detaches the program.
     pub(crate) fn remove(self) -> Result<(), Error> {
         let act = |error| Error::kernel(format!("remove {}", self.path.display()), error);
@@ -163,6 +173,48 @@ pub(crate) fn path(settings: &Settings) -> PathBuf {
         .bpffs
         .join("floodwall")
         .join(format!("{}-v{LAYOUT}", settings.instance))
+}
+
+/// The folder of the same instance whose maps are laid out for another version, if there is one. Nobody may hold it.
+pub(crate) fn other_layout(settings: &Settings) -> Result<Option<Folder>, Error> {
+    let own = path(settings);
+    let Some(Ok(entries)) = own.parent().map(fs::read_dir) else {
+        return Ok(None);
+    };
+    let prefix = format!("{}-v", settings.instance);
+    let is_layout = |name: &str| {
+        let version = name.strip_prefix(&prefix);
+        version.is_some_and(|version| version.parse::<u32>().is_ok())
+    };
+    let mut others = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| *path != own)
+        .filter(|path| {
+            path.file_name()
+                .and_then(OsStr::to_str)
+                .is_some_and(is_layout)
+        });
+    others
+        .next()
+        .map(|path| Folder::open_at(settings, path))
+        .transpose()
+}
+
+/// Moves the links of another layout's folder here, so that its programs are replaced and not detached. Tells
+/// the folder, which has nothing left that filters.
+pub(crate) fn take_over_links(
+    settings: &Settings,
+    folder: &Folder,
+) -> Result<Option<Folder>, Error> {
+    let Some(other) = other_layout(settings)? else {
+        return Ok(None);
+    };
+    for ifindex in other.links()? {
+        let (from, to) = (other.link(ifindex), folder.link(ifindex));
+        fs::rename(&from, &to)
+            .map_err(|error| Error::kernel(format!("move {}", from.display()), error))?;
+    }
+    Ok(Some(other))
 }
 
 const LINK: &str = "link-";

@@ -3,9 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst};
 
 use floodwall_limiter::{LimitId, Nanos};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::{
-    Counters, Error, InterfaceStatus, Memory, Probe, Rules, Sample, Samples, Settings, attachment,
+    Change, Counters, Error, InterfaceStatus, Memory, Probe, Rules, Sample, Samples, Settings,
+    attachment,
+    interfaces::Interfaces,
     pins::{self, Folder, Origin},
     program::{Clock, Loaded, Maps},
     shared::Shared,
@@ -20,7 +23,7 @@ pub struct PreFilter {
     folder: Folder,
     origin: Origin,
     shared: Shared,
-    interfaces: Vec<InterfaceStatus>,
+    interfaces: Mutex<Interfaces>,
     live: Mutex<Loaded>,
 }
 
@@ -35,18 +38,33 @@ impl PreFilter {
     /// 5.18.
     pub fn attach(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
         let folder = Folder::open(settings)?;
-        let plans = attachment::plan(&folder, &settings.interfaces, settings.mode)?;
+        let other = pins::take_over_links(settings, &folder)?;
+        if settings.required {
+            // Before anything is made that a refusal would leave behind.
+            attachment::plan(&folder, settings)?;
+        }
         let (maps, origin) = folder.maps(settings.sources)?;
         let shared = Shared::over(maps)?;
         let mut live = shared.load(Maps::Shared(folder.path()), rules, &[], Clock::Kernel)?;
-        let interfaces = attachment::attach(&folder, plans, live.xdp()?, settings.mode)?;
-        attachment::leave_others(&folder, &interfaces)?;
+        if origin != Origin::Adopted {
+            // What takes the place of an earlier program filters before its process has renewed anything.
+            shared.page.lease_until().store(first_lease(), SeqCst);
+        }
+        let interfaces = Interfaces::attach(&folder, settings, live.xdp()?)?;
+        attachment::leave_others(&folder, interfaces.statuses())?;
+        let origin = match other {
+            Some(layout) => {
+                layout.remove()?;
+                Origin::Replaced("it was laid out for another version".to_owned())
+            }
+            None => origin,
+        };
         shared.page.generation().store(rules.generation, SeqCst);
         Ok(Self {
             folder,
             origin,
             shared,
-            interfaces,
+            interfaces: Mutex::new(interfaces),
             live: Mutex::new(live),
         })
     }
@@ -76,10 +94,11 @@ impl PreFilter {
     /// [`Error::Kernel`]; every interface runs the former program then.
     pub fn switch(&self, mut next: Loaded) -> Result<(), Error> {
         let mut live = self.live();
-        for (done, interface) in self.interfaces.iter().enumerate() {
+        let interfaces = self.watched();
+        for (done, interface) in interfaces.filtering().enumerate() {
             let pin = self.folder.link(interface.ifindex);
             if let Err(error) = attachment::replace(next.xdp()?, &pin) {
-                for interface in &self.interfaces[..done] {
+                for interface in interfaces.filtering().take(done) {
                     attachment::replace(live.xdp()?, &self.folder.link(interface.ifindex))?;
                 }
                 return Err(error);
@@ -115,10 +134,11 @@ impl PreFilter {
     /// [`Error::Kernel`] when the map cannot be read.
     pub fn counters(&self) -> Result<Counters, Error> {
         let live = self.live();
-        let interfaces = self.interfaces.iter().map(|interface| interface.ifindex);
+        let interfaces = self.interfaces();
+        let indices = interfaces.iter().map(|interface| interface.ifindex);
         self.shared
             .tally
-            .named(&self.shared.page, live.limits(), interfaces)
+            .named(&self.shared.page, live.limits(), indices)
     }
 
     /// Copies the state into a probe for these rules, to ask it what would become of packets.
@@ -152,8 +172,35 @@ impl PreFilter {
         })
     }
 
-    pub fn interfaces(&self) -> &[InterfaceStatus] {
-        &self.interfaces
+    pub fn interfaces(&self) -> Vec<InterfaceStatus> {
+        self.watched().statuses().cloned().collect()
+    }
+
+    /// Attaches to interfaces that have come since, or whose other program has gone, and lets go of those that
+    /// have gone. It costs some system calls for each interface, and waits for a driver that takes the program.
+    ///
+    /// # Errors
+    /// [`Error::Privilege`] or [`Error::Kernel`]; what was done before stays.
+    pub fn reconcile(&self) -> Result<Vec<Change>, Error> {
+        let mut live = self.live();
+        self.watched().reconcile(&self.folder, live.xdp()?)
+    }
+
+    /// Filters the interfaces of these settings from now on and no others; those that refused are tried again.
+    /// Of the other settings only `replace` may have changed.
+    ///
+    /// # Errors
+    /// As [`PreFilter::reconcile`].
+    pub fn retarget(&self, settings: &Settings) -> Result<Vec<Change>, Error> {
+        let mut live = self.live();
+        self.watched().retarget(&self.folder, settings, live.xdp()?)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Interfaces> {
+        // Each interface's state is replaced as a whole.
+        self.interfaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an earlier process had left its state.
@@ -171,12 +218,13 @@ impl PreFilter {
     /// # Errors
     /// [`Error::InstanceInUse`] while a process holds it, or what kept the pins from being removed.
     pub fn detach(settings: &Settings) -> Result<(), Error> {
+        if let Some(other) = pins::other_layout(settings)? {
+            other.detach()?;
+        }
         if !pins::path(settings).exists() {
             return Ok(());
         }
-        let folder = Folder::open(settings)?;
-        attachment::leave_others(&folder, &[])?;
-        folder.remove()
+        Folder::open(settings)?.detach()
     }
 
     /// The limits of the program that packets meet.
@@ -188,4 +236,11 @@ impl PreFilter {
         // What a panicking thread leaves is a loaded program all the same.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Until when the first program of new maps filters, unless somebody renews it: some seconds from now.
+fn first_lease() -> u64 {
+    const SECONDS: u64 = 5;
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| now.tv_sec());
+    (now.cast_unsigned() + SECONDS) * Nanos::SECOND.0
 }

@@ -10,6 +10,7 @@ mod kernel {
     mod frames;
     mod generated;
     mod harness;
+    mod interfaces;
     mod life_cycle;
     mod lists;
     mod matching;

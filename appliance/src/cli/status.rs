@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     control::protocol::{Reply, Request},
-    prefilter::{Interface, KernelStatus, PacketCount},
+    prefilter::{Interface, InterfaceState, KernelStatus, PacketCount},
     protection::status::{ProtectionStatus, Unit},
     reload::LastReload,
     status::{self as document, BreakerState},
@@ -168,7 +168,7 @@ fn finished(classes: &[document::ClassCount]) -> String {
 }
 
 fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
-    if !kernel.on {
+    if !kernel.on && kernel.interfaces.is_empty() {
         return writeln!(
             out,
             "pre-filter   off: {}",
@@ -176,22 +176,13 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
         );
     }
     let mut heading = "pre-filter ";
-    for Interface {
-        name,
-        mode,
-        fallback,
-        adopted,
-        ..
-    } in &kernel.interfaces
-    {
-        let adopted = if *adopted {
-            ", adopted from an earlier process"
-        } else {
-            ""
-        };
-        writeln!(out, "{heading}  {mode} on {name}{adopted}")?;
-        if let Some(why) = fallback {
+    for interface in &kernel.interfaces {
+        writeln!(out, "{heading}  {}", in_words(interface))?;
+        if let Some(why) = &interface.fallback {
             writeln!(out, "             not native: {why}")?;
+        }
+        if let Some(program) = &interface.replaced {
+            writeln!(out, "             in the place of {program}")?;
         }
         heading = "           ";
     }
@@ -223,6 +214,26 @@ fn hottest(status: &document::Status) -> Table<5> {
         }
     }
     table
+}
+
+fn in_words(interface: &Interface) -> String {
+    let name = &interface.name;
+    match interface.state {
+        InterfaceState::Filtering => {
+            let mode = interface.mode.as_deref().unwrap_or("somehow");
+            let adopted = if interface.adopted {
+                ", adopted from an earlier process"
+            } else {
+                ""
+            };
+            format!("{mode} on {name}{adopted}")
+        }
+        InterfaceState::Waiting => format!("waiting for {name}: there is no such interface"),
+        InterfaceState::Refused => {
+            let why = interface.why.as_deref().unwrap_or("nobody knows why");
+            format!("NOT on {name}: {why}")
+        }
+    }
 }
 
 fn protection(status: Option<&ProtectionStatus>) -> Table<6> {

@@ -17,6 +17,8 @@ pub(super) fn settings(prefilter: &config::Prefilter) -> Settings {
             XdpMode::Generic => Mode::Generic,
             XdpMode::Auto | XdpMode::Off => Mode::Auto,
         },
+        required: prefilter.required,
+        replace: prefilter.replace,
         sources: prefilter.table_sources,
         bpffs: PathBuf::from(Settings::BPFFS),
     }

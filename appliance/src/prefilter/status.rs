@@ -30,13 +30,49 @@ pub struct KernelStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
     pub name: String,
-    pub mode: String,
+    pub state: InterfaceState,
+    /// Why it is not filtered.
+    pub why: Option<String>,
+    /// `native` or `generic` where it is filtered.
+    pub mode: Option<String>,
     /// Why the mode is generic although native was tried first.
     pub fallback: Option<String>,
     /// The program of an earlier process was still attached, and was replaced without a gap.
     pub adopted: bool,
     /// What came in over it, by reason.
     pub packets: Vec<PacketCount>,
+    /// Somebody else's program that was taken off for this one.
+    pub replaced: Option<String>,
+}
+
+/// How an interface is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterfaceState {
+    Filtering,
+    /// There is no such interface yet, or no longer.
+    Waiting,
+    Refused,
+}
+
+impl Interface {
+    pub(super) fn of(status: &xdp::InterfaceStatus, counters: &xdp::Counters) -> Self {
+        let (state, why) = match &status.state {
+            xdp::InterfaceState::Filtering => (InterfaceState::Filtering, None),
+            xdp::InterfaceState::Waiting => (InterfaceState::Waiting, None),
+            xdp::InterfaceState::Refused(why) => (InterfaceState::Refused, Some(why.clone())),
+        };
+        Self {
+            name: status.name.clone(),
+            state,
+            why,
+            mode: status.is_filtering().then(|| status.mode.to_string()),
+            fallback: status.fallback.clone(),
+            adopted: status.adopted,
+            replaced: status.replaced.clone(),
+            packets: of_interface(counters, status.ifindex),
+        }
+    }
 }
 
 /// Packets with one reason.
@@ -75,19 +111,21 @@ impl KernelStatus {
             )),
             Origin::Created | Origin::Adopted => None,
         };
+        let nowhere = (!filter
+            .interfaces()
+            .iter()
+            .any(xdp::InterfaceStatus::is_filtering))
+        .then(|| "none of its interfaces can be filtered".to_owned());
         Self {
-            on: true,
-            why: unread.or(given_up),
+            on: filter
+                .interfaces()
+                .iter()
+                .any(xdp::InterfaceStatus::is_filtering),
+            why: unread.or(given_up).or(nowhere),
             interfaces: filter
                 .interfaces()
                 .iter()
-                .map(|interface| Interface {
-                    name: interface.name.clone(),
-                    mode: interface.mode.to_string(),
-                    fallback: interface.fallback.clone(),
-                    adopted: interface.adopted,
-                    packets: of_interface(&counters, interface.ifindex),
-                })
+                .map(|interface| Interface::of(interface, &counters))
                 .collect(),
             packets: packets(&counters.reasons),
             limits: counters

@@ -13,13 +13,6 @@ pub(super) fn fixed(changes: &mut Changes, old: Option<&Prefilter>, new: Option<
         (Some(_), None) => return changes.push("prefilter", ChangeKind::Removed),
         (Some(old), Some(new)) => (old, new),
     };
-    let joined = |names: &Vec<String>| names.join(", ");
-    changes.value(
-        "prefilter.interfaces",
-        &old.interfaces,
-        &new.interfaces,
-        joined,
-    );
     changes.value("prefilter.mode", &old.mode, &new.mode, word);
     changes.value("prefilter.required", &old.required, &new.required, word);
     changes.value(
@@ -41,6 +34,10 @@ pub(super) fn live(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&
     let (Some(old), Some(new)) = (old, new) else {
         return;
     };
+    let joined = |names: &Vec<String>| names.join(", ");
+    let (before, after) = (&old.interfaces, &new.interfaces);
+    changes.value("prefilter.interfaces", before, after, joined);
+    changes.value("prefilter.replace", &old.replace, &new.replace, word);
     changes.entries("prefilter.allow", &old.allow, &new.allow);
     changes.entries("prefilter.deny", &old.deny, &new.deny);
     changes.by_name("prefilter.limits", &old.limits, &new.limits, limit);

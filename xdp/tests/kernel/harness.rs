@@ -8,7 +8,7 @@ use std::{
 
 use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Source, table::Set};
 use floodwall_xdp::{
-    Clock, Counters, Loaded, Mapped, Mode, Outcome, PreFilter, Reason, Rules, Run, Settings,
+    Clock, Counters, Error, Loaded, Mapped, Mode, Outcome, PreFilter, Reason, Rules, Run, Settings,
 };
 
 /// Says why a test cannot run, if so.
@@ -91,6 +91,33 @@ impl Drop for Bench {
     }
 }
 
+/// Settings whose pins are removed at the end.
+pub(crate) struct Instance(pub(crate) Settings);
+
+impl Instance {
+    pub(crate) fn on(interfaces: &[&str]) -> Self {
+        Self(settings(interfaces, 4096))
+    }
+
+    pub(crate) fn attach(&self, rules: &Rules) -> Result<PreFilter, Error> {
+        PreFilter::attach(&self.0, rules)
+    }
+
+    pub(crate) fn leased(&self, rules: &Rules) -> PreFilter {
+        let filter = self.attach(rules).unwrap();
+        filter.renew_lease(Nanos::MAX);
+        filter
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Err(error) = PreFilter::detach(&self.0) {
+            eprintln!("pins are left: {error}");
+        }
+    }
+}
+
 pub(crate) fn folder(settings: &Settings) -> PathBuf {
     let folder = format!("{}-v{}", settings.instance, 2);
     settings.bpffs.join("floodwall").join(folder)
@@ -114,6 +141,8 @@ pub(crate) fn settings(interfaces: &[&str], sources: u64) -> Settings {
         instance: format!("test-{}-{number}", process::id()),
         interfaces: interfaces.iter().map(ToString::to_string).collect(),
         mode: Mode::Auto,
+        required: true,
+        replace: false,
         sources,
         bpffs: Settings::BPFFS.into(),
     }

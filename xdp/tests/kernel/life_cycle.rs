@@ -10,41 +10,14 @@ use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Sour
 use floodwall_xdp::{Error, Mode, Origin, PreFilter, Reason, Rules, Settings};
 
 use super::{
-    harness::{folder, rules, settings, skipped},
+    harness::{Instance, folder, rules, skipped},
     namespace::{Namespace, eventually, index, ip, pair},
     packet::{ACK, tcp},
 };
 
 const BAD: &str = "203.0.113.9";
 
-/// Settings whose pins are removed at the end.
-struct Instance(Settings);
-
-impl Instance {
-    fn on(interfaces: &[&str]) -> Self {
-        Self(settings(interfaces, 4096))
-    }
-
-    fn attach(&self, rules: &Rules) -> Result<PreFilter, Error> {
-        PreFilter::attach(&self.0, rules)
-    }
-
-    fn leased(&self, rules: &Rules) -> PreFilter {
-        let filter = self.attach(rules).unwrap();
-        filter.renew_lease(Nanos::MAX);
-        filter
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        if let Err(error) = PreFilter::detach(&self.0) {
-            eprintln!("pins are left: {error}");
-        }
-    }
-}
-
-fn denying(generation: u64) -> Rules {
+pub(crate) fn denying(generation: u64) -> Rules {
     Rules {
         generation,
         deny: vec!["203.0.113.0/24".parse().unwrap()],
@@ -64,7 +37,7 @@ fn a_virtual_pair_is_native_and_the_loopback_falls_back_and_says_why() {
     let _namespace = Namespace::new();
     let instance = Instance::on(&["right", "lo"]);
     let filter = instance.attach(&rules()).unwrap();
-    let [right, lo] = filter.interfaces() else {
+    let [right, lo] = &filter.interfaces()[..] else {
         panic!("two interfaces")
     };
     assert_eq!((right.mode, &right.fallback), (Mode::Native, &None));

@@ -65,8 +65,12 @@ fn link_address(name: &str) -> LinkAddr {
 }
 
 pub(crate) fn ip(arguments: &str) {
+    assert!(try_ip(arguments), "ip {arguments}");
+}
+
+pub(crate) fn try_ip(arguments: &str) -> bool {
     let status = Command::new("ip").args(arguments.split(' ')).status();
-    assert!(status.unwrap().success(), "ip {arguments}");
+    status.unwrap().success()
 }
 
 /// The number of an interface.

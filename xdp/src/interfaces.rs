@@ -1,0 +1,167 @@
+//! The interfaces that are to be filtered, over time: they come and go, and so do the wishes.
+
+use aya::programs::Xdp;
+
+use crate::{
+    Error, InterfaceState, InterfaceStatus, Settings,
+    attachment::{self, distinct, index_of, occupant},
+    pins::Folder,
+};
+
+/// What is wanted, and how each interface is doing.
+#[derive(Debug)]
+pub(crate) struct Interfaces {
+    settings: Settings,
+    all: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    status: InterfaceStatus,
+    /// The program on an interface that refused, for it may go.
+    occupant: Option<u32>,
+}
+
+/// What became of an interface that came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub before: InterfaceState,
+    pub now: InterfaceStatus,
+}
+
+impl Interfaces {
+    /// Attaches to all of them: to each that can be had, or to all or none when they are required.
+    pub(crate) fn attach(
+        folder: &Folder,
+        settings: &Settings,
+        xdp: &mut Xdp,
+    ) -> Result<Self, Error> {
+        let statuses = if settings.required {
+            let plans = attachment::plan(folder, settings)?;
+            attachment::attach(folder, plans, xdp, settings.mode)?
+        } else {
+            distinct(&settings.interfaces)
+                .map(|name| attachment::settle(folder, name, settings, xdp))
+                .collect::<Result<_, _>>()?
+        };
+        let watched = statuses
+            .into_iter()
+            .map(|status| Watched::new(folder, status));
+        Ok(Self {
+            settings: settings.clone(),
+            all: watched.collect(),
+        })
+    }
+
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = &InterfaceStatus> {
+        self.all.iter().map(|watched| &watched.status)
+    }
+
+    /// Those whose links run the program.
+    pub(crate) fn filtering(&self) -> impl Iterator<Item = &InterfaceStatus> {
+        self.statuses().filter(|status| status.is_filtering())
+    }
+
+    /// Attaches to interfaces that have come or become free, and forgets those that have gone.
+    pub(crate) fn reconcile(
+        &mut self,
+        folder: &Folder,
+        xdp: &mut Xdp,
+    ) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        for watched in &mut self.all {
+            if watched.is_settled(folder) {
+                continue;
+            }
+            changes.extend(watched.settle(folder, &self.settings, xdp)?);
+        }
+        Ok(changes)
+    }
+
+    /// Filters these interfaces from now on and no others, and tries all again that refused.
+    pub(crate) fn retarget(
+        &mut self,
+        folder: &Folder,
+        settings: &Settings,
+        xdp: &mut Xdp,
+    ) -> Result<Vec<Change>, Error> {
+        self.settings.interfaces.clone_from(&settings.interfaces);
+        self.settings.replace = settings.replace;
+        let mut before = std::mem::take(&mut self.all);
+        let mut changes = Vec::new();
+        for name in distinct(&settings.interfaces) {
+            let known = before
+                .iter()
+                .position(|watched| watched.status.name == *name);
+            let mut watched = known.map_or_else(
+                || Watched::waiting(name),
+                |position| before.swap_remove(position),
+            );
+            if !watched.status.is_filtering() {
+                changes.extend(watched.settle(folder, &self.settings, xdp)?);
+            }
+            self.all.push(watched);
+        }
+        for gone in before {
+            attachment::unlink(folder, gone.status.ifindex)?;
+        }
+        Ok(changes)
+    }
+}
+
+impl Watched {
+    fn new(folder: &Folder, status: InterfaceStatus) -> Self {
+        let occupant = match status.state {
+            InterfaceState::Refused(_) => occupant(folder, status.ifindex).ok().flatten(),
+            InterfaceState::Filtering | InterfaceState::Waiting => None,
+        };
+        Self {
+            status,
+            occupant: occupant.map(|(program, _)| program),
+        }
+    }
+
+    fn waiting(name: &str) -> Self {
+        Self {
+            status: InterfaceStatus::unfiltered(name, 0, InterfaceState::Waiting),
+            occupant: None,
+        }
+    }
+
+    /// Whether nothing has happened that could change how the interface is doing.
+    fn is_settled(&self, folder: &Folder) -> bool {
+        let status = &self.status;
+        let index = index_of(&status.name);
+        if index.unwrap_or(0) != status.ifindex {
+            return false;
+        }
+        let Some(index) = index else { return true };
+        // What cannot be asked about has just gone.
+        let occupant = occupant(folder, index).ok().flatten();
+        match status.state {
+            InterfaceState::Filtering => occupant.is_some_and(|(_, ours)| ours),
+            InterfaceState::Waiting => false,
+            InterfaceState::Refused(_) => self.occupant == occupant.map(|(program, _)| program),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        folder: &Folder,
+        settings: &Settings,
+        xdp: &mut Xdp,
+    ) -> Result<Option<Change>, Error> {
+        let before = self.status.clone();
+        let name = &before.name;
+        if before.ifindex != 0 && index_of(name) != Some(before.ifindex) {
+            attachment::unlink(folder, before.ifindex)?;
+        }
+        let now = attachment::settle(folder, name, settings, xdp)?;
+        *self = Self::new(folder, now.clone());
+        let changed = now.state != before.state || now.ifindex != before.ifindex;
+        Ok(changed.then_some(Change {
+            before: before.state,
+            now,
+        }))
+    }
+}

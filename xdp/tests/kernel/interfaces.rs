@@ -1,0 +1,261 @@
+//! Interfaces that come, go, and belong to somebody else.
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{Xdp, XdpMode},
+};
+use floodwall_xdp::{Change, InterfaceState, Mode, Origin, PreFilter, Settings};
+
+use super::{
+    harness::{Instance, folder, rules, skipped},
+    namespace::{Namespace, ip, pair, try_ip},
+};
+
+/// An instance that takes what it can get.
+fn lenient(interfaces: &[&str]) -> Instance {
+    let mut instance = Instance::on(interfaces);
+    instance.0.required = false;
+    instance
+}
+
+fn state(filter: &PreFilter, name: &str) -> InterfaceState {
+    let all = filter.interfaces();
+    let found = all.into_iter().find(|status| status.name == name);
+    found.unwrap().state
+}
+
+fn names(changes: &[Change]) -> Vec<&str> {
+    changes
+        .iter()
+        .map(|change| change.now.name.as_str())
+        .collect()
+}
+
+#[test]
+fn an_interface_that_comes_is_filtered_and_one_that_comes_back_again() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let instance = lenient(&["right", "later"]);
+    let filter = instance.leased(&rules());
+    assert_eq!(state(&filter, "right"), InterfaceState::Filtering);
+    assert_eq!(state(&filter, "later"), InterfaceState::Waiting);
+    assert_eq!(filter.reconcile().unwrap(), []);
+    for _ in 0..2 {
+        ip("link add later type veth peer name other");
+        assert_eq!(names(&filter.reconcile().unwrap()), ["later"]);
+        assert_eq!(state(&filter, "later"), InterfaceState::Filtering);
+        assert_eq!(filter.reconcile().unwrap(), []);
+        ip("link del later");
+        assert_eq!(names(&filter.reconcile().unwrap()), ["later"]);
+        assert_eq!(state(&filter, "later"), InterfaceState::Waiting);
+    }
+    // Between two looks it was made anew, with another number.
+    ip("link del right");
+    pair();
+    assert_eq!(names(&filter.reconcile().unwrap()), ["right"]);
+    assert_eq!(state(&filter, "right"), InterfaceState::Filtering);
+}
+
+#[test]
+fn one_made_anew_with_the_same_number_is_noticed() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    ip("link add again index 4711 type veth peer name other");
+    let instance = lenient(&["again"]);
+    let filter = instance.leased(&rules());
+    ip("link del again");
+    ip("link add again index 4711 type veth peer name other");
+    filter.reconcile().unwrap();
+    assert_eq!(state(&filter, "again"), InterfaceState::Filtering);
+    // It is: the next program can be switched to, and a second look finds nothing to do.
+    assert_eq!(filter.reconcile().unwrap(), []);
+    filter.switch(filter.load(&rules()).unwrap()).unwrap();
+    assert_eq!(filter.reconcile().unwrap(), []);
+}
+
+#[test]
+fn wishes_change_and_links_follow() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let mut instance = lenient(&["left"]);
+    let filter = instance.leased(&rules());
+    instance.0.interfaces = vec!["right".into(), "later".into()];
+    let changes = filter.retarget(&instance.0).unwrap();
+    assert_eq!(names(&changes), ["right"]);
+    let all = filter.interfaces();
+    let names: Vec<_> = all.iter().map(|status| status.name.as_str()).collect();
+    assert_eq!(names, ["right", "later"]);
+    // The one that is not wanted any more is free for anybody.
+    let mut other = Instance::on(&["left"]);
+    other.attach(&rules()).unwrap();
+    other.0.interfaces.clear();
+}
+
+#[test]
+fn an_interface_above_others_is_filtered_as_its_kind_can() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    for (kind, made, mode) in [
+        (
+            "a VLAN device",
+            "link left name above type vlan id 7",
+            Mode::Generic,
+        ),
+        ("a bridge", "name above type bridge", Mode::Generic),
+        ("a bond", "name above type bond", Mode::Native),
+        (
+            "a macvlan",
+            "link left name above type macvlan",
+            Mode::Generic,
+        ),
+        ("a dummy", "name above type dummy", Mode::Generic),
+    ] {
+        if !try_ip(&format!("link add {made}")) {
+            eprintln!("SKIPPED: this kernel does not know {kind}");
+            continue;
+        }
+        let instance = lenient(&["above", "left"]);
+        let filter = instance.leased(&rules());
+        let modes: Vec<_> = filter
+            .interfaces()
+            .iter()
+            .map(|status| status.mode)
+            .collect();
+        assert_eq!(
+            modes,
+            [mode, Mode::Native],
+            "{kind}: {:?}",
+            filter.interfaces()
+        );
+        drop(filter);
+        ip("link del above");
+    }
+}
+
+/// Somebody else's program, attached without a link, as `ip` does it.
+fn attach_by_netlink(interface: &str) {
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let bytes = std::fs::read(object).unwrap();
+    let pinned = format!("/sys/fs/bpf/foreign-{}-{interface}", std::process::id());
+    let mut foreign = EbpfLoader::new().load(&bytes).unwrap();
+    let program: &mut Xdp = foreign.program_mut("empty").unwrap().try_into().unwrap();
+    program.load().unwrap();
+    program.pin(&pinned).unwrap();
+    ip(&format!(
+        "link set dev {interface} xdpgeneric pinned {pinned}"
+    ));
+    std::fs::remove_file(pinned).unwrap();
+}
+
+/// Somebody else's program, attached by a link that lives as long as this.
+fn attach_by_link(interface: &str) -> Ebpf {
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let mut foreign = EbpfLoader::new().load_file(object).unwrap();
+    let program: &mut Xdp = foreign.program_mut("empty").unwrap().try_into().unwrap();
+    program.load().unwrap();
+    program.attach(interface, XdpMode::Skb).unwrap();
+    foreign
+}
+
+#[test]
+fn somebody_elses_program_is_named_and_waited_for() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let foreign = attach_by_link("right");
+    let instance = lenient(&["left", "right"]);
+    let filter = instance.leased(&rules());
+    assert_eq!(state(&filter, "left"), InterfaceState::Filtering);
+    let InterfaceState::Refused(why) = state(&filter, "right") else {
+        panic!("{:?}", filter.interfaces())
+    };
+    assert!(why.contains("empty, id "), "{why}");
+    assert!(
+        why.contains(&format!("(pid {})", std::process::id())),
+        "{why}"
+    );
+    assert!(why.contains("prefilter.replace: true"), "{why}");
+    assert_eq!(filter.reconcile().unwrap(), []);
+    drop(foreign);
+    super::namespace::eventually("filtered when it is free", || {
+        filter.reconcile().unwrap();
+        state(&filter, "right") == InterfaceState::Filtering
+    });
+}
+
+#[test]
+fn somebody_elses_program_is_taken_off_when_that_is_wanted() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let _foreign = attach_by_link("left");
+    attach_by_netlink("right");
+    let mut instance = lenient(&["left", "right"]);
+    let filter = instance.leased(&rules());
+    assert!(
+        filter
+            .interfaces()
+            .iter()
+            .all(|status| !status.is_filtering())
+    );
+    instance.0.replace = true;
+    filter.retarget(&instance.0).unwrap();
+    for status in filter.interfaces() {
+        assert_eq!(status.state, InterfaceState::Filtering);
+        assert_eq!(status.mode, Mode::Native);
+        assert!(
+            status.replaced.as_ref().unwrap().contains("empty"),
+            "{status:?}"
+        );
+    }
+}
+
+#[test]
+fn links_of_another_layout_are_taken_over_and_its_folder_goes() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let instance = Instance::on(&["right"]);
+    drop(instance.leased(&super::life_cycle::denying(1)));
+    let other = other_layout(&instance.0);
+    std::fs::rename(folder(&instance.0), &other).unwrap();
+    let filter = instance.attach(&super::life_cycle::denying(2)).unwrap();
+    assert!(filter.interfaces()[0].adopted);
+    assert!(matches!(filter.origin(), Origin::Replaced(why) if why.contains("another version")));
+    assert!(!other.exists());
+    // Nobody has renewed the lease of the new maps yet, and there is no gap all the same.
+    namespace.send(&super::packet::tcp("203.0.113.9", 443, super::packet::ACK).bytes());
+    super::namespace::eventually("denied", || {
+        filter.counters().unwrap().of(floodwall_xdp::Reason::Denied) == 1
+    });
+}
+
+#[test]
+fn detaching_takes_every_layout() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let instance = Instance::on(&["right"]);
+    drop(instance.leased(&rules()));
+    let other = other_layout(&instance.0);
+    std::fs::rename(folder(&instance.0), &other).unwrap();
+    PreFilter::detach(&instance.0).unwrap();
+    assert!(!other.exists());
+    assert!(!instance.attach(&rules()).unwrap().interfaces()[0].adopted);
+}
+
+fn other_layout(settings: &Settings) -> std::path::PathBuf {
+    folder(settings).with_file_name(format!("{}-v9999", settings.instance))
+}
