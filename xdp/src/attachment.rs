@@ -16,7 +16,7 @@ use nix::net::if_::if_nametoindex;
 
 use crate::{
     Error, InterfaceState, InterfaceStatus, Mode, Settings,
-    error::{EACCES, EPERM, chain, errno},
+    error::{EACCES, EEXIST, EPERM, chain, errno},
     foreign,
     netlink::{self, Attached},
     pins::{self, Folder},
@@ -228,10 +228,15 @@ fn refused(plan: &Plan, mode: Mode, refusal: Refusal) -> Error {
     if is_privilege(&refusal) {
         return Error::boxed(format!("attach to {}", plan.interface), refusal);
     }
+    let mut reason = chain(refusal.as_ref());
+    if errno(refusal.as_ref()) == Some(EEXIST) {
+        // The kernel takes them from below to above only.
+        reason.push_str("; an interface above it has a program already: name the lower one first");
+    }
     Error::Mode {
         interface: plan.interface.clone(),
         mode,
-        reason: chain(refusal.as_ref()),
+        reason,
     }
 }
 

@@ -87,6 +87,7 @@ fn is_of_verifier(error: &(dyn StdError + 'static)) -> bool {
 pub(crate) const EPERM: i32 = 1;
 pub(crate) const EACCES: i32 = 13;
 pub(crate) const ENOMEM: i32 = 12;
+pub(crate) const EEXIST: i32 = 17;
 
 /// The error number at the bottom of an error, if a system call caused it.
 pub(crate) fn errno(error: &(dyn StdError + 'static)) -> Option<i32> {

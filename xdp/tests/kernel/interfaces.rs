@@ -122,7 +122,7 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
             eprintln!("SKIPPED: this kernel does not know {kind}");
             continue;
         }
-        let instance = lenient(&["above", "left"]);
+        let instance = lenient(&["left", "above"]);
         let filter = instance.leased(&rules());
         let modes: Vec<_> = filter
             .interfaces()
@@ -136,6 +136,15 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
             filter.interfaces()
         );
         drop(filter);
+        let _ = PreFilter::detach(&instance.0);
+        if kind == "a macvlan" {
+            let wrong_order = lenient(&["above", "left"]);
+            let filter = wrong_order.leased(&rules());
+            let below = state(&filter, "left");
+            let refused =
+                matches!(&below, InterfaceState::Refused(why) if why.contains("above it"));
+            assert!(refused, "{below:?}");
+        }
         ip("link del above");
     }
 }
