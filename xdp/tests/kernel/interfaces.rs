@@ -131,7 +131,7 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
             .collect();
         assert_eq!(
             modes,
-            [mode, Mode::Native],
+            [Mode::Native, mode],
             "{kind}: {:?}",
             filter.interfaces()
         );
