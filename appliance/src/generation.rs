@@ -1,8 +1,8 @@
 //! A generation: one immutable value with everything that a configuration file means for both layers.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use floodwall_config::{BlockBudget, Config, LimitIndex, UpstreamIndex};
+use floodwall_config::{BlockBudget, Config, LimitIndex, Related, UpstreamIndex};
 use floodwall_limiter::{Prefixes, Secret, clock::Clock};
 
 use crate::{
@@ -25,6 +25,8 @@ pub struct Generation {
     /// How many sources limits may block.
     pub blocks: Bounds,
     limits: Vec<Limit>,
+    /// The limits that watch the load of a route, by its name.
+    watchers: HashMap<String, Vec<LimitIndex>>,
     upstreams: Vec<Upstream>,
 }
 
@@ -48,11 +50,12 @@ impl Generation {
         stats: &Stats,
     ) -> Arc<Self> {
         let now = Monotonic.now();
-        let limits = config
+        let mut limits: Vec<Limit> = config
             .limits
             .iter()
             .map(|limit| Limit::compile(limit, secret, stats.limit(&limit.name)))
             .collect();
+        let watchers = watchers(&config, &mut limits);
         let upstreams = config
             .upstreams
             .iter()
@@ -94,12 +97,22 @@ impl Generation {
             protection,
             blocks,
             limits,
+            watchers,
             upstreams,
         })
     }
 
     pub fn limit(&self, index: LimitIndex) -> &Limit {
         &self.limits[index.0]
+    }
+
+    /// The limits that watch the load of a route.
+    #[inline]
+    pub fn watchers_of(&self, route: &str) -> &[LimitIndex] {
+        if self.watchers.is_empty() {
+            return &[];
+        }
+        self.watchers.get(route).map_or(&[], Vec::as_slice)
     }
 
     /// All limits, in the order of the file.
@@ -129,4 +142,20 @@ impl Generation {
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
     }
+}
+
+/// Tells each limit who watches it, and answers with who watches a route.
+fn watchers(config: &Config, limits: &mut [Limit]) -> HashMap<String, Vec<LimitIndex>> {
+    let mut of_routes: HashMap<String, Vec<LimitIndex>> = HashMap::new();
+    for (at, limit) in config.limits.iter().enumerate() {
+        match &limit.related {
+            None => {}
+            Some(Related::Limit(watched)) => limits[watched.0].watched_by.push(LimitIndex(at)),
+            Some(Related::Route(route)) => {
+                let watchers = of_routes.entry(route.clone()).or_default();
+                watchers.push(LimitIndex(at));
+            }
+        }
+    }
+    of_routes
 }

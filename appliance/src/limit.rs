@@ -1,15 +1,21 @@
-//! A limit of requests, compiled: who is counted, by which quota, and what a refusal looks like.
+//! A limit of requests, compiled: who is counted, by which rule, and what a refusal looks like.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use floodwall_config as config;
-use floodwall_config::{Absent, Allowance, Excepted, KeyPart, Match, Rate};
+use floodwall_config::{Absent, Count, KeyPart, Match};
 use floodwall_limiter::{
-    LimitId, LimitKind, Nanos, Quota, Scope, Secret,
+    KeyHash, LimitId, LimitKind, Scope, Secret,
     escalation::{Escalation, Ledger},
 };
-use http::HeaderValue;
-use ipnet::IpNet;
+
+mod exceptions;
+pub mod live;
+mod nested;
+pub mod rule;
+
+use exceptions::Exceptions;
+use rule::Rule;
 
 use crate::stats::LimitStats;
 
@@ -20,8 +26,12 @@ pub struct Limit {
     /// The name as header fields write it.
     pub quoted: String,
     pub id: LimitId,
+    /// Where the warmth of its keys lives.
+    pub warmth: LimitId,
     pub key: Vec<KeyPart>,
-    pub rule: Rule,
+    pub counts: Counts,
+    pub queue: Option<config::Queue>,
+    pub rule: Arc<Rule>,
     pub matches: Option<Match>,
     /// A request that lacks a part of the key is not counted.
     pub skip_absent: bool,
@@ -29,15 +39,33 @@ pub struct Limit {
     pub reject: config::Response,
     pub block: Option<Block>,
     pub stats: Arc<LimitStats>,
-    exceptions: Exceptions,
+    /// The limits that watch this one's load.
+    pub watched_by: Vec<config::LimitIndex>,
+    enforced: Enforced,
+    exceptions: Option<Exceptions>,
 }
 
-/// A quota and its words for the response headers.
+/// What is counted, and when.
 #[derive(Debug)]
-pub struct Rule {
-    pub rate: Rate,
-    /// This limit's item of the `RateLimit-Policy` field; cloning it copies nothing.
-    pub policy: HeaderValue,
+pub enum Counts {
+    /// Each request when it comes; what it has cost, its response may say in this field.
+    Requests { cost: Option<http::HeaderName> },
+    /// Requests under way.
+    Concurrency,
+    /// The admitted requests of others. Its own only look.
+    Related,
+    /// Bytes of bodies, when they pass.
+    Bytes(config::Direction),
+    /// Responses, when they are known.
+    Responses(config::Responses),
+}
+
+/// Which keys are refused, and which only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enforced {
+    All,
+    /// Those whose lot, a keyed hash, is below this: the same ones always, and with a larger share still.
+    Below(u64),
 }
 
 /// When this limit puts a source into the kernel's table.
@@ -48,28 +76,20 @@ pub struct Block {
     pub scope: Scope,
 }
 
-/// What a key may do.
-#[derive(Debug)]
-pub enum Allowed<'a> {
-    Unlimited,
-    By(&'a Rule),
-}
-
-#[derive(Debug, Default)]
-struct Exceptions {
-    values: HashMap<String, Option<Rule>>,
-    /// Longest prefix first, so that the first match is the closest.
-    networks: Vec<(IpNet, Option<Rule>)>,
-}
-
 impl Limit {
     pub fn compile(limit: &config::Limit, secret: Secret, stats: Arc<LimitStats>) -> Self {
         Self {
             name: limit.name.clone(),
-            quoted: quoted(&limit.name),
+            quoted: rule::quoted(&limit.name),
             id: LimitId::new(secret, LimitKind::Request, &limit.name),
+            warmth: LimitId::new(secret, LimitKind::Warmth, &limit.name),
             key: limit.key.clone(),
-            rule: Rule::new(&limit.name, &limit.rate),
+            counts: Counts::compile(limit),
+            queue: limit.queue,
+            rule: Arc::new(match &limit.budget {
+                config::Grant::Rate(budget) => Rule::of_rate(limit, &budget.rate),
+                config::Grant::Concurrency(most) => Rule::of_concurrency(limit, *most),
+            }),
             matches: limit.matches.clone(),
             skip_absent: limit.absent == Absent::Skip,
             shadow: limit.shadow,
@@ -79,62 +99,66 @@ impl Limit {
                 .as_ref()
                 .map(|block| Block::compile(&limit.name, block, secret)),
             stats,
-            exceptions: Exceptions::compile(limit),
+            watched_by: Vec::new(),
+            enforced: Enforced::compile(limit.enforce),
+            exceptions: (!limit.exceptions.is_empty()).then(|| exceptions(limit)),
         }
     }
 
-    /// What a request may do whose key has these `values` beside the `client`'s address.
-    pub fn allowed<'a>(
+    /// What a request may do whose key has these `values` beside the `client`'s address; nothing is anything.
+    #[inline]
+    pub fn rule<'a>(
         &self,
-        mut values: impl Iterator<Item = &'a str>,
-        client: std::net::IpAddr,
-    ) -> Allowed<'_> {
-        if self.exceptions.is_empty() {
-            return Allowed::By(&self.rule);
+        values: impl Iterator<Item = &'a str> + Clone,
+        client: IpAddr,
+    ) -> Option<&Arc<Rule>> {
+        match &self.exceptions {
+            None => Some(&self.rule),
+            Some(exceptions) => match exceptions.find(values, client) {
+                None => Some(&self.rule),
+                Some(allowance) => allowance.as_ref(),
+            },
         }
-        let of_value = values.find_map(|value| self.exceptions.values.get(value));
-        match of_value.or_else(|| self.exceptions.of_client(client)) {
-            None => Allowed::By(&self.rule),
-            Some(None) => Allowed::Unlimited,
-            Some(Some(rule)) => Allowed::By(rule),
+    }
+
+    /// Whether this key is refused when it is over, rather than only counted.
+    #[inline]
+    pub fn enforces(&self, secret: Secret, key: KeyHash) -> bool {
+        match self.enforced {
+            _ if self.shadow => false,
+            Enforced::All => true,
+            Enforced::Below(bound) => secret.hash_words([key.bits(), self.id.bits()]) < bound,
         }
     }
 }
 
-impl Rule {
-    fn new(limit: &str, rate: &Rate) -> Self {
-        let policy = format!(
-            "{};q={};w={}",
-            quoted(limit),
-            rate.burst,
-            window(rate.quota).secs_ceil().max(1)
-        );
-        Self {
-            rate: rate.clone(),
-            // A quoted name is visible ASCII, and so is all the rest.
-            policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("")),
+impl Counts {
+    fn compile(limit: &config::Limit) -> Self {
+        let config::Grant::Rate(budget) = &limit.budget else {
+            return Self::Concurrency;
+        };
+        match &budget.count {
+            Count::Bytes(direction) => Self::Bytes(*direction),
+            Count::Responses(responses) => Self::Responses(responses.clone()),
+            Count::Requests if limit.related.is_some() => Self::Related,
+            Count::Requests => Self::Requests {
+                // A checked header name is a token in lower case, which is all that this type asks for.
+                cost: budget.cost.as_ref().and_then(|name| {
+                    http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok()
+                }),
+            },
         }
     }
 }
 
-/// The time in which an empty bucket fills: the window in which the burst is the quota.
-fn window(quota: Quota) -> Nanos {
-    quota.depth()
-}
-
-/// A name as an RFC 9651 string: only visible ASCII, with quotes and backslashes escaped.
-fn quoted(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 2);
-    out.push('"');
-    for c in name.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            ' '..='~' => out.push(c),
-            _ => out.push('?'),
+impl Enforced {
+    fn compile(share: config::units::Share) -> Self {
+        if share == config::units::Share::WHOLE {
+            return Self::All;
         }
+        let whole = u64::from(config::units::Share::WHOLE.millionths());
+        Self::Below(u64::MAX / whole * u64::from(share.millionths()))
     }
-    out.push('"');
-    out
 }
 
 impl Block {
@@ -156,35 +180,60 @@ impl Block {
     }
 }
 
-impl Exceptions {
-    fn compile(limit: &config::Limit) -> Self {
-        let mut compiled = Self::default();
-        for exception in &limit.exceptions {
-            let rule = match &exception.allowance {
-                Allowance::Unlimited => None,
-                Allowance::Rate(rate) => Some(Rule::new(&limit.name, rate)),
-            };
-            match &exception.of {
-                Excepted::Value(value) => {
-                    compiled.values.insert(value.clone(), rule);
-                }
-                Excepted::Net(network) => compiled.networks.push((*network, rule)),
-            }
-        }
-        compiled
-            .networks
-            .sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix_len()));
-        compiled
+fn exceptions(limit: &config::Limit) -> Exceptions {
+    Exceptions::compile(&limit.exceptions, |exemption| match exemption {
+        config::Exemption::Unlimited => None,
+        config::Exemption::Rate(rate) => Some(Arc::new(Rule::of_rate(limit, rate))),
+        config::Exemption::Concurrency(most) => Some(Arc::new(Rule::of_concurrency(limit, *most))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_config::units::Share;
+    use floodwall_limiter::Nanos;
+
+    use super::*;
+
+    #[test]
+    fn a_larger_share_moves_no_key_out() {
+        let secret = Secret { k0: 5, k1: 6 };
+        let of = |millionths| Limit {
+            enforced: Enforced::compile(Share::of_millionths(millionths)),
+            ..limit(secret)
+        };
+        let (little, more) = (of(100_000), of(400_000));
+        let keys: Vec<_> = (0..u16::MAX)
+            .map(|port| KeyHash::of_port(secret, port))
+            .collect();
+        let held = |limit: &Limit| {
+            keys.iter()
+                .filter(|key| limit.enforces(secret, **key))
+                .count()
+        };
+        assert!(held(&little).abs_diff(6_554) < 300, "{}", held(&little));
+        assert!(held(&more).abs_diff(26_214) < 600, "{}", held(&more));
+        assert!(
+            keys.iter()
+                .all(|key| !little.enforces(secret, *key) || more.enforces(secret, *key))
+        );
+        assert_eq!((held(&of(0)), held(&of(1_000_000))), (0, keys.len()));
     }
 
-    fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.networks.is_empty()
+    fn limit(secret: Secret) -> Limit {
+        let text = "
+listeners: { web: { address: '127.0.0.1:8080' } }
+limits: { a: { key: client, rate: 1/s, burst: 7 } }
+routes: [{ name: all, respond: {} }]
+";
+        let config = config::Config::from_text(text, "f.yaml").unwrap();
+        Limit::compile(&config.limits[0], secret, Arc::default())
     }
 
-    fn of_client(&self, client: std::net::IpAddr) -> Option<&Option<Rule>> {
-        self.networks
-            .iter()
-            .find(|(network, _)| network.contains(&client))
-            .map(|(_, rule)| rule)
+    #[test]
+    fn a_rule_has_the_words_of_its_policy() {
+        let limit = limit(Secret { k0: 5, k1: 6 });
+        assert_eq!(limit.rule.policy, "\"a\";q=7;w=7");
+        assert_eq!(limit.rule.price(3), Nanos::from_secs(3));
     }
 }

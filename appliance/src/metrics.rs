@@ -15,7 +15,7 @@ use crate::{
     prefilter::{KernelStatus, PacketCount},
     protection::status::{PriorityStatus, ProtectionStatus},
     service::Service,
-    status::Status,
+    status::{LimitStatus, Status},
 };
 
 /// The media type of [`Metrics::text`].
@@ -164,6 +164,7 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
             ("admitted", limit.admitted),
             ("refused", limit.refused),
             ("shadowed", limit.shadowed),
+            ("unenforced", limit.unenforced),
         ]
         .map(|(verdict, count)| {
             (
@@ -174,7 +175,8 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     });
     page.counter(
         "limit_requests",
-        "Requests by limit and verdict; `shadowed` is over a limit that only counts",
+        "Requests by limit and verdict; `shadowed` is over a limit that only counts, `unenforced` over one that \
+         does not refuse this key",
         verdicts,
     )?;
     let blocks = status
@@ -191,6 +193,20 @@ fn limits(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         takeovers,
     )?;
     page.counter("limit_blocks", "Sources that a limit has blocked", blocks)?;
+    let gauge = |of: fn(&LimitStatus) -> u64| {
+        let limits = status.limits.iter();
+        limits.map(move |limit| ([("limit", limit.name.as_str())], of(limit)))
+    };
+    page.gauge(
+        "limit_waiting",
+        "Requests that wait for their turn or for a slot",
+        gauge(|limit| limit.waiting),
+    )?;
+    page.gauge(
+        "limit_in_flight",
+        "Requests that hold a slot of a limit of concurrency",
+        gauge(|limit| limit.in_flight),
+    )?;
     page.gauge_one(
         "blocked_sources",
         "Sources that are blocked now",

@@ -1,10 +1,10 @@
 //! The phases of a request, as Pingora calls them: each gathers from the session, asks, and acts on the verdict.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use floodwall_config::Action;
+use floodwall_config::{Action, Direction};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -12,7 +12,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::{
     access_log::Verdict,
-    admission, blocks, client,
+    admission::{self, Waited},
+    blocks, client,
     host::Host,
     key::Subject,
     protection::{Protection, Shed},
@@ -176,11 +177,19 @@ impl ProxyHttp for Proxy {
             route: &route.name,
             connection: connection.id,
         };
-        match admission::decide(&self.host, &generation, route, &subject, ctx.begun) {
-            admission::Verdict::Refused(refusal) => {
-                return self.refused(session, ctx, refusal).await;
+        let waited = match admission::decide(&self.host, &generation, route, &subject, ctx.begun) {
+            admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
+            admission::Verdict::Refused(refusal) => Waited::Refused(refusal),
+            admission::Verdict::Waits(pending) => pending.wait(session::gone(session)).await,
+        };
+        match waited {
+            Waited::Admitted(admission) => ctx.admission = admission,
+            Waited::Refused(refusal) => return self.refused(session, ctx, refusal).await,
+            Waited::Gone => {
+                ctx.error = Some("the client left while it waited for its turn");
+                session.shutdown().await;
+                return Ok(true);
             }
-            admission::Verdict::Admitted(standing) => ctx.standing = standing,
         }
         if let Some(span) = onward::bound(&generation, route) {
             connection.finish_within(span);
@@ -188,7 +197,7 @@ impl ProxyHttp for Proxy {
         match &route.action {
             Action::Respond(response) => {
                 let mut answer = refusal::configured(response)?;
-                report::decorate(&mut answer.header, ctx)?;
+                report::decorate(&self.host, &mut answer.header, ctx)?;
                 Self::respond(session, answer).await
             }
             Action::Upstream(index) => onward::enter(&self.host, session, ctx, *index).await,
@@ -202,7 +211,18 @@ impl ProxyHttp for Proxy {
         _end: bool,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        ctx.body_bytes += body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let bytes = body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        ctx.body_bytes += bytes;
+        let after = &ctx.admission.after;
+        if !after.is_empty() {
+            after.bytes(
+                &self.host,
+                &ctx.generation,
+                Direction::In,
+                bytes,
+                self.host.now(),
+            );
+        }
         let most = ctx
             .connection
             .as_ref()
@@ -269,7 +289,29 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        report::decorate(response, ctx)
+        report::decorate(&self.host, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        let after = &ctx.admission.after;
+        if !after.is_empty() {
+            let bytes = body.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            ctx.counted_out += bytes;
+            after.bytes(
+                &self.host,
+                &ctx.generation,
+                Direction::Out,
+                bytes,
+                self.host.now(),
+            );
+        }
+        Ok(None)
     }
 
     async fn fail_to_proxy(
@@ -278,7 +320,7 @@ impl ProxyHttp for Proxy {
         error: &Error,
         ctx: &mut Exchange,
     ) -> FailToProxy {
-        report::failure(session, error, ctx).await
+        report::failure(&self.host, session, error, ctx).await
     }
 
     fn suppress_error_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error) -> bool {

@@ -1,5 +1,7 @@
 //! What a client is told when it is refused: a status, why, and when to come back.
 
+use std::fmt::Write;
+
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use pingora_error::Result;
@@ -111,11 +113,32 @@ pub fn write_standing(
     let Standing {
         remaining, reset, ..
     } = standing;
-    header.insert_header(
-        "ratelimit",
-        format!("{};r={remaining};t={}", limit.quoted, reset.secs_ceil()),
-    )?;
+    let mut field = format!("{};r={remaining}", limit.quoted);
+    if let Some(reset) = reset {
+        // A `String` takes everything.
+        let _ = write!(field, ";t={}", reset.secs_ceil());
+    }
+    header.insert_header("ratelimit", field)?;
     Ok(())
+}
+
+/// Names the limits that would have refused, were they enforced.
+///
+/// # Errors
+/// Never: quoted names are visible ASCII.
+pub fn write_shadowed(
+    header: &mut ResponseHeader,
+    generation: &Generation,
+    shadowed: &[config::LimitIndex],
+) -> Result<()> {
+    if shadowed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = shadowed
+        .iter()
+        .map(|index| generation.limit(*index).quoted.as_str())
+        .collect();
+    header.insert_header("x-floodwall-shadowed", names.join(", "))
 }
 
 fn text(limit: &str, seconds: Option<u64>) -> String {

@@ -12,7 +12,7 @@ use floodwall_limiter::Source;
 
 use floodwall_limiter::shape::hot_keys::HotKeys;
 
-use crate::{server::census::Census, upstream};
+use crate::{limit::live::Live, server::census::Census, upstream};
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
 #[derive(Debug, Default)]
@@ -114,12 +114,16 @@ pub struct LimitStats {
     pub refused: Count,
     /// Would have been refused, had the limit not been in shadow.
     pub shadowed: Count,
+    /// Would have been refused, were its key among those that are.
+    pub unenforced: Count,
     /// Sources this limit has put into the kernel's table.
     pub blocks: Count,
     /// Keys in debt that lost their cell to one of this limit's.
     pub takeovers: Count,
     /// The keys that it is asked for most.
     pub hot: HotKeys,
+    /// Who is under way, and who waits.
+    pub live: Live,
 }
 
 impl Stats {

@@ -200,6 +200,12 @@ pub struct LimitStatus {
     pub refused: u64,
     /// Over the limit, and admitted because it is in shadow.
     pub shadowed: u64,
+    /// Over the limit, and admitted because its key is not among those that are refused.
+    pub unenforced: u64,
+    /// Requests that wait for their turn or for a slot.
+    pub waiting: u64,
+    /// Requests under way, of a limit of concurrency.
+    pub in_flight: u64,
     /// Sources it has blocked.
     pub blocks: u64,
     /// Keys in debt that lost their cell to one of this limit's, by this process.
@@ -392,12 +398,15 @@ impl LimitStatus {
             } else {
                 key
             },
-            rate: limit.rule.rate.text.clone(),
-            burst: limit.rule.rate.burst,
+            rate: limit.rule.text.clone(),
+            burst: limit.rule.burst,
             shadow: limit.shadow,
             admitted: limit.stats.admitted.get(),
             refused: limit.stats.refused.get(),
             shadowed: limit.stats.shadowed.get(),
+            unenforced: limit.stats.unenforced.get(),
+            waiting: limit.stats.live.waiting(),
+            in_flight: limit.stats.live.in_flight(),
             blocks: limit.stats.blocks.get(),
             takeovers: limit.stats.takeovers.get(),
             hottest: HotKeyStatus::of(&limit.stats, now),

@@ -198,12 +198,18 @@ impl Config {
             limits: Names::new("limit", fields.names_in("limits")),
             upstreams: Names::new("upstream", fields.names_in("upstreams")),
         };
+        let named_routes = Names::new("route", fields.names_of_items("routes"));
         let mut bound = Bound::default();
         let listeners = fields.required("listeners", |map| listeners(map, &mut bound));
         let clients = fields.or("clients", Clients::read, Clients::default());
         let upstreams = fields.or("upstreams", |map| upstreams(map, &known), Vec::new());
         let routes = fields.required("routes", |list| routes(list, &known));
-        let limits = fields.or("limits", |map| map.pairs(Limit::read), Vec::new());
+        let for_limits = limit::Known {
+            limits: &known.limits,
+            routes: &named_routes,
+        };
+        let read_limit = |name: &str, value: Cursor<'_>| Limit::read(name, value, &for_limits);
+        let limits = fields.or("limits", |map| map.pairs(read_limit), Vec::new());
         let protection = fields.optional("protection", Protection::read);
         let prefilter = fields.optional("prefilter", |value| Prefilter::read(value, folder));
         let admin = fields.or(

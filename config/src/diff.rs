@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::units::format_duration;
-use crate::{Config, Limit, Listener, Protection, Upstream};
+use crate::{Config, Grant, Limit, Listener, Protection, Upstream};
 use compare::{Changes, or_else, word};
 
 /// One difference between two configurations, by the path of its key.
@@ -185,10 +185,13 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
 
 fn limit(changes: &mut Changes, path: &str, old: &Limit, new: &Limit) {
     changes.edited(&format!("{path}.key"), &old.key, &new.key);
+    budget(changes, path, &old.budget, &new.budget);
+    changes.edited(&format!("{path}.queue"), &old.queue, &new.queue);
+    changes.edited(&format!("{path}.related"), &old.related, &new.related);
     changes.value(
-        &format!("{path}.rate"),
-        &old.rate,
-        &new.rate,
+        &format!("{path}.enforce"),
+        &old.enforce,
+        &new.enforce,
         ToString::to_string,
     );
     changes.edited(
@@ -201,6 +204,26 @@ fn limit(changes: &mut Changes, path: &str, old: &Limit, new: &Limit) {
     changes.value(&format!("{path}.shadow"), &old.shadow, &new.shadow, word);
     changes.edited(&format!("{path}.reject"), &old.reject, &new.reject);
     changes.edited(&format!("{path}.block"), &old.block, &new.block);
+}
+
+fn budget(changes: &mut Changes, path: &str, old: &Grant, new: &Grant) {
+    let (Grant::Rate(old), Grant::Rate(new)) = (old, new) else {
+        let shown = |budget: &Grant| match budget {
+            Grant::Rate(budget) => budget.rate.to_string(),
+            Grant::Concurrency(most) => most.to_string(),
+        };
+        return changes.value(&format!("{path}.concurrency"), old, new, shown);
+    };
+    changes.value(
+        &format!("{path}.rate"),
+        &old.rate,
+        &new.rate,
+        ToString::to_string,
+    );
+    changes.edited(&format!("{path}.warm_up"), &old.warm_up, &new.warm_up);
+    changes.edited(&format!("{path}.adapt"), &old.adapt, &new.adapt);
+    changes.edited(&format!("{path}.count"), &old.count, &new.count);
+    changes.edited(&format!("{path}.cost"), &old.cost, &new.cost);
 }
 
 #[cfg(test)]

@@ -57,7 +57,10 @@ pub use config::{Config, LimitIndex, UpstreamIndex};
 pub use diff::{Change, ChangeKind};
 pub use header::{Header, HeaderEdits, HeaderName};
 pub use key::KeyPart;
-pub use limit::{Absent, Allowance, BlockScope, Escalation, Excepted, Exception, Limit};
+pub use limit::{
+    Absent, Adapt, Allowance, BlockScope, Count, Direction, Escalation, Excepted, Exception,
+    Exemption, Grant, Limit, Mark, Queue, RateBudget, Related, Responses, StatusPattern, WarmUp,
+};
 pub use listener::{ListenAddress, Listener, ListenerMax, ListenerTimeouts};
 pub use log::{AccessLog, Level, Log};
 pub use matching::{HostPattern, Match, NamedValue, PathRegex, ValuePattern};

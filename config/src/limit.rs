@@ -1,16 +1,24 @@
 //! `limits.NAME`: budgets for requests.
 
-use std::collections::HashSet;
+mod adapt;
+mod count;
+mod escalation;
+mod exception;
+mod grant;
+mod related;
 
-use floodwall_limiter::Nanos;
-use ipnet::IpNet;
+pub use adapt::{Adapt, Mark};
+pub use count::{Count, Direction, Responses, StatusPattern};
+pub use escalation::{BlockScope, Escalation};
+pub use exception::{Allowance, Excepted, Exception, Exemption};
+pub use grant::{Grant, Queue, RateBudget, WarmUp};
+pub(crate) use related::Known;
+pub use related::Related;
 
-use crate::net::{net_of, parse_net};
-use crate::rate::{BURST_KEY, RATE_KEY};
-use crate::read::{self, Cursor, Fields, SHORTEST, choice, flag, span, whole_u32};
-use crate::section::{DURATION, Key, RATE, Section, Shape};
-use crate::units::format_duration;
-use crate::{KeyPart, Match, Rate, Response};
+use crate::read::{self, Cursor, Fields, choice, flag, share};
+use crate::section::{Key, SHARE, Section, Shape};
+use crate::units::Share;
+use crate::{KeyPart, Match, Response};
 use crate::{key, matching, response};
 
 /// A budget for each key.
@@ -19,13 +27,19 @@ pub struct Limit {
     pub name: String,
     /// The parts of the key, each once; empty for `key: none`.
     pub key: Vec<KeyPart>,
-    pub rate: Rate,
-    /// Keys with a budget of their own. Of several networks the longest prefix counts, and a value counts
-    /// before a network.
+    pub budget: Grant,
+    /// Only where each request counts by itself: not beside `related`, `cost`, bytes or responses.
+    pub queue: Option<Queue>,
+    /// Keys with a budget of their own. A value counts before a prefix, and both before a network; of several
+    /// prefixes or networks the longest counts.
     pub exceptions: Vec<Exception>,
     /// Only these requests are counted; all when absent.
     pub matches: Option<Match>,
+    /// Only with a rate of requests.
+    pub related: Option<Related>,
     pub absent: Absent,
+    /// So large a part of the keys is refused; the others only count.
+    pub enforce: Share,
     /// Counts and reports, but never refuses.
     pub shadow: bool,
     pub reject: Response,
@@ -42,65 +56,37 @@ pub enum Absent {
     Skip,
 }
 
-/// A key with a budget of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exception {
-    pub of: Excepted,
-    pub allowance: Allowance,
-}
-
-/// Whom an exception means.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Excepted {
-    /// Requests of which some part of the key, other than the client, is this.
-    Value(String),
-    /// Clients whose whole address is in this network. Only when the key has [`KeyPart::Client`].
-    Net(IpNet),
-}
-
-/// What an exception allows instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Allowance {
-    Unlimited,
-    Rate(Rate),
-}
-
-/// When refusals become a block in the kernel, and for how long.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Escalation {
-    /// So many refusals within `within` block the client, 1 to 32,767.
-    pub after: u32,
-    pub within: Nanos,
-    /// The first block's length, the file's `for`; each repeat doubles it.
-    pub duration: Nanos,
-    /// No block is longer; at least `duration`.
-    pub max: Nanos,
-    pub scope: BlockScope,
-}
-
-/// What a block drops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockScope {
-    /// What the source sends to the listeners' ports.
-    Listeners,
-    /// Everything from the source.
-    Host,
-}
-
 pub(crate) static SECTION: Section = Section {
     name: "limits.NAME",
-    keys: &[
+    keys: &KEYS,
+    one_of: &["rate", "concurrency"],
+};
+
+static KEYS: [Key; 17] = {
+    let [rate, burst, concurrency, warm_up, adapt, count, cost, queue] = grant::KEYS;
+    [
         Key::required(
             "key",
             key::KEY,
             "what is counted by, such as client or [client, path]",
         ),
-        RATE_KEY,
-        BURST_KEY,
+        rate,
+        burst,
+        concurrency,
+        warm_up,
+        adapt,
+        count,
+        cost,
+        queue,
+        Key::new(
+            "related",
+            Shape::Section(&related::SECTION),
+            "another limit or route whose load counts instead",
+        ),
         Key::new(
             "exceptions",
-            Shape::Pairs(&EXCEPTION),
-            "VALUE or CIDR to a rate or unlimited",
+            Shape::Pairs(&exception::SHAPE),
+            "VALUE, PREFIX* or CIDR to a rate, a concurrency or unlimited",
         ),
         Key::new(
             "match",
@@ -111,6 +97,11 @@ pub(crate) static SECTION: Section = Section {
             "absent",
             Shape::Choice(ABSENT),
             "what a request without the key is; default shared",
+        ),
+        Key::new(
+            "enforce",
+            SHARE,
+            "the part of the keys that is refused; default 100%",
         ),
         Key::new(
             "shadow",
@@ -124,87 +115,50 @@ pub(crate) static SECTION: Section = Section {
         ),
         Key::new(
             "block",
-            Shape::Section(&BLOCK),
+            Shape::Section(&escalation::SECTION),
             "when refusals become a block in the kernel",
         ),
-    ],
-    one_of: &[],
-};
-
-const EXCEPTION: Shape = Shape::Either(&[
-    Shape::Choice(&["unlimited"]),
-    RATE,
-    Shape::Section(&EXCEPTION_RATE),
-]);
-
-static EXCEPTION_RATE: Section = Section {
-    name: "limits.NAME.exceptions.VALUE",
-    keys: &[RATE_KEY, BURST_KEY],
-    one_of: &[],
-};
-
-static BLOCK: Section = Section {
-    name: "limits.NAME.block",
-    keys: &[
-        Key::required(
-            "after",
-            Shape::Whole {
-                min: 1,
-                max: MOST_REFUSALS,
-            },
-            "so many refusals, 1 to 32767",
-        ),
-        Key::required("within", DURATION, "within this time, such as 10s"),
-        Key::required("for", DURATION, "the first block's length, such as 5s"),
-        Key::new(
-            "max",
-            DURATION,
-            "the longest block; default 1h, or `for` if that is longer",
-        ),
-        Key::new(
-            "scope",
-            Shape::Choice(SCOPES),
-            "what is dropped; default listeners",
-        ),
-    ],
-    one_of: &[],
+    ]
 };
 
 const ABSENT: &[&str] = &["shared", "skip"];
-const SCOPES: &[&str] = &["listeners", "host"];
-
-/// What the flow table's refusal count holds.
-const MOST_REFUSALS: u64 = 32_767;
 
 impl Limit {
-    pub(crate) fn read(name: &str, value: Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(name: &str, value: Cursor<'_>, known: &Known<'_>) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
         let name = read::name(name, value);
         let key = fields.required("key", KeyPart::read_all);
-        let rate = Rate::read(&fields);
+        let queue = fields.optional("queue", Queue::read);
+        let (budget, unit) = Grant::read(&fields, fields.has("queue"));
         let exceptions = fields.or(
             "exceptions",
-            |map| exceptions(map, key.as_deref()),
+            |map| exception::read_all(map, key.as_deref(), unit),
             Vec::new(),
         );
         let matches = fields.optional("match", Match::read);
+        let own = name.as_deref().unwrap_or_default();
+        let related = fields.optional("related", |value| Related::read(value, own, known));
         let absent = fields.or(
             "absent",
             choice(ABSENT, &[Absent::Shared, Absent::Skip]),
             Absent::Shared,
         );
+        let enforce = fields.or("enforce", share(Share::NOTHING), Share::WHOLE);
         let shadow = fields.or("shadow", flag, false);
         let reject = fields.or("reject", Response::read(429), Response::too_many_requests());
         let block = fields.optional("block", Escalation::read);
         let key = key?;
-        let fits = check_key(&fields, &key);
+        let fits = check_key(&fields, &key) & check_shapes(&fields, budget.as_ref());
         let limit = Self {
             name: name?,
             key,
-            rate: rate?,
+            budget: budget?,
+            queue: queue?,
             exceptions: exceptions?,
             matches: matches?,
+            related: related?,
             absent: absent?,
+            enforce: enforce?,
             shadow: shadow?,
             reject: reject?,
             block: block?,
@@ -233,77 +187,63 @@ fn check_key(fields: &Fields<'_>, key: &[KeyPart]) -> bool {
     fits
 }
 
-/// Reads exceptions for a limit by `key`; without a key only what stands in them is checked.
-fn exceptions(map: Cursor<'_>, key: Option<&[KeyPart]>) -> Option<Vec<Exception>> {
-    let mut seen = HashSet::new();
-    map.pairs(|name, value| {
-        let of = Excepted::of(name, key?, value);
-        let allowance = Allowance::read(value);
-        let exception = Exception {
-            of: of?,
-            allowance: allowance?,
-        };
-        if !seen.insert(exception.of.clone()) {
-            return value.refuse_as(format!("`{name}` again, written otherwise"), "each once");
-        }
-        Some(exception)
-    })
-}
+/// What of a limit's shapes cannot stand beside another: the one that is refused, the other, and why.
+const APART: &[(&str, &str, &str)] = &[
+    ("burst", "concurrency", "it belongs to a rate"),
+    ("warm_up", "concurrency", "it belongs to a rate"),
+    ("adapt", "concurrency", "it belongs to a rate"),
+    ("count", "concurrency", "it belongs to a rate"),
+    ("cost", "concurrency", "it belongs to a rate"),
+    ("related", "concurrency", "it belongs to a rate"),
+    ("adapt", "warm_up", "the rate has one way to change"),
+    (
+        "cost",
+        "queue",
+        "a turn is given out before its cost is known",
+    ),
+    (
+        "related",
+        "queue",
+        "the load of others cannot be waited for",
+    ),
+    (
+        "warm_up",
+        "related",
+        "the load of others does not warm this limit",
+    ),
+    (
+        "adapt",
+        "related",
+        "the load of others is compared with a fixed rate",
+    ),
+    (
+        "cost",
+        "related",
+        "the load of others is counted in requests",
+    ),
+];
 
-impl Excepted {
-    /// An address is a client's where the key has one, and a value of some other part where it has not.
-    fn of(name: &str, key: &[KeyPart], value: Cursor<'_>) -> Option<Self> {
-        let by_client = key.contains(&KeyPart::Client);
-        let by_value = key.iter().any(|part| *part != KeyPart::Client);
-        match (by_client, by_value) {
-            (false, false) => value.refuse_as(
-                "an exception to one budget for all",
-                "none with `key: none`",
-            ),
-            (true, true) if parse_net(name).is_none() => Some(Self::Value(name.into())),
-            (true, _) => net_of(name, value).map(Self::Net),
-            (false, true) => Some(Self::Value(name.into())),
+/// What counts something other than requests has no turns, no curve and no cost.
+const BY_REQUESTS: &[&str] = &["queue", "warm_up", "adapt", "cost", "related"];
+
+/// Reports keys that mean nothing beside each other.
+fn check_shapes(fields: &Fields<'_>, budget: Option<&Grant>) -> bool {
+    let mut fits = true;
+    for (key, other, why) in APART {
+        if fields.has(key) && fields.has(other) {
+            let found = format!("it beside `{other}`, but {why}");
+            fields.refuse::<()>(key, found, "one of the two");
+            fits = false;
         }
     }
-}
-
-impl Allowance {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        if value.written() == Some("unlimited") {
-            return Some(Self::Unlimited);
-        }
-        if value.is_map() {
-            return Rate::read(&Fields::open(value, &EXCEPTION_RATE)?).map(Self::Rate);
-        }
-        Rate::read_alone(value).map(Self::Rate)
+    let by_requests = !matches!(budget, Some(Grant::Rate(rate)) if rate.count != Count::Requests);
+    for key in BY_REQUESTS
+        .iter()
+        .filter(|key| !by_requests && fields.has(key))
+    {
+        let found = "it beside a `count` of something else than requests";
+        fields.refuse::<()>(key, found, "only with `count: requests`");
+        fits = false;
     }
-}
-
-impl Escalation {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        let fields = Fields::open(value, &BLOCK)?;
-        let after = fields.required("after", whole_u32(1, MOST_REFUSALS));
-        let within = fields.required("within", span(SHORTEST));
-        let duration = fields.required("for", span(SHORTEST));
-        let max = fields.optional("max", span(SHORTEST));
-        let scopes = choice(SCOPES, &[BlockScope::Listeners, BlockScope::Host]);
-        let scope = fields.or("scope", scopes, BlockScope::Listeners);
-        let duration = duration?;
-        let max = max?.unwrap_or(duration.max(Nanos::from_secs(3_600)));
-        if max < duration {
-            let found = format!("{}, less than `for`", format_duration(max));
-            return fields.refuse(
-                "max",
-                found,
-                format!("at least {}", format_duration(duration)),
-            );
-        }
-        Some(Self {
-            after: after?,
-            within: within?,
-            duration,
-            max,
-            scope: scope?,
-        })
-    }
+    fits
 }

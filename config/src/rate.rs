@@ -46,6 +46,24 @@ const MOST_BYTES: u64 = 1 << 40;
 /// What segmentation offload puts together at the most.
 const LARGEST_FRAME: u64 = 64 << 10;
 
+/// The burst of a rate that says none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultBurst {
+    /// One second's worth, and at least 1.
+    Second,
+    /// One: what waits for its turn is spaced.
+    One,
+}
+
+impl DefaultBurst {
+    fn of(self, given: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Second => given,
+            Self::One => given.or(Some(1)),
+        }
+    }
+}
+
 impl Rate {
     /// Reads the keys `rate` and `burst` of a section.
     pub(crate) fn read(fields: &Fields<'_>) -> Option<Self> {
@@ -82,6 +100,54 @@ impl Rate {
     /// The same in bytes.
     pub(crate) fn read_bytes_alone(value: Cursor<'_>) -> Option<Self> {
         Some(Self::of_bytes(read::byte_rate(value)?, None))
+    }
+
+    /// Reads the keys `rate` and `burst` of a section with another default.
+    pub(crate) fn read_with(fields: &Fields<'_>, default: DefaultBurst) -> Option<Self> {
+        let rate = fields.required("rate", read::rate);
+        let burst = fields.optional("burst", count(1, MOST_BURST));
+        let rate = Self::of_units(rate?, default.of(burst?));
+        Self::given_back(rate, "rate", fields)
+    }
+
+    /// Reads a rate that stands alone, with another default.
+    pub(crate) fn read_alone_with(value: Cursor<'_>, default: DefaultBurst) -> Option<Self> {
+        Some(Self::of_units(read::rate(value)?, default.of(None)))
+    }
+
+    /// Reads the two keys in bytes of bodies.
+    pub(crate) fn read_body(fields: &Fields<'_>) -> Option<Self> {
+        let rate = fields.required("rate", read::byte_rate);
+        let burst = fields.optional("burst", bytes(1, MOST_BYTES));
+        Some(Self::of_body(rate?, burst?))
+    }
+
+    /// Reads a rate in bytes of bodies that stands alone.
+    pub(crate) fn read_body_alone(value: Cursor<'_>) -> Option<Self> {
+        Some(Self::of_body(read::byte_rate(value)?, None))
+    }
+
+    /// What `units` cost, rounded up: for what is charged by more than one.
+    pub fn price(&self, units: u64) -> Nanos {
+        let price = u128::from(units) * u128::from(self.per.0);
+        Nanos(u64::try_from(price.div_ceil(u128::from(self.count.max(1)))).unwrap_or(u64::MAX))
+    }
+
+    /// How many units come within a span, rounded down.
+    pub fn units(&self, span: Nanos) -> u64 {
+        let units = u128::from(span.0) * u128::from(self.count) / u128::from(self.per.0.max(1));
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
+    /// A quota of bytes would have intervals of less than a nanosecond. A body's bytes are charged by their price
+    /// once they have passed: this quota only asks for any room at all.
+    fn of_body((text, parts): (String, RateParts), burst: Option<u64>) -> Self {
+        let burst = burst.unwrap_or(parts.in_a_second().max(1));
+        let mut rate = Self::new(text, parts, burst);
+        if rate.count > 0 {
+            rate.quota = Quota::of(rate.price(1), rate.price(burst).max(Nanos(2)));
+        }
+        rate
     }
 
     /// A rate that stands in the code, with the burst that goes with it.

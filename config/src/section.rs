@@ -4,6 +4,7 @@
 //! the JSON Schema is written from it, so that the two cannot drift apart.
 
 use crate::net::NET_PATTERN;
+use crate::read::NAME_PATTERN;
 use crate::units::{COUNT_PATTERN, DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN, SIZE_PATTERN};
 
 /// A mapping of the file with fixed keys.
@@ -78,6 +79,8 @@ pub(crate) const ONE: AtLeast = AtLeast(1);
 
 /// Text of any kind, but not empty.
 pub(crate) const TEXT: Shape = Shape::Text(".+");
+/// The name of something that the file defines elsewhere.
+pub(crate) const NAME: Shape = Shape::Text(NAME_PATTERN);
 pub(crate) const DURATION: Shape = Shape::Text(DURATION_PATTERN);
 pub(crate) const SIZE: Shape = Shape::Text(SIZE_PATTERN);
 pub(crate) const SHARE: Shape = Shape::Text(SHARE_PATTERN);

@@ -14,17 +14,6 @@ const KEYS: &[(&str, &[&str])] = &[
         "routes[]",
         &["gate", "split", "redirect", "rewrite", "compress"],
     ),
-    (
-        "limits.NAME",
-        &[
-            "warm_up",
-            "queue",
-            "count",
-            "concurrency",
-            "related",
-            "enforce",
-        ],
-    ),
 ];
 
 /// The parts of a limit's key that cannot be had yet.

@@ -51,7 +51,8 @@ fn minimal_loads_as_it_stands() {
         Action::Upstream(floodwall_config::UpstreamIndex(0))
     );
     assert_eq!(config[config.routes[0].limits[0]].name, "per-client");
-    assert_eq!(config[config.routes[0].limits[0]].rate.burst, 200);
+    let limit = &config[config.routes[0].limits[0]];
+    assert_eq!(limit.budget.rate().unwrap().burst, 200);
     assert_eq!(config.admin.socket, Path::new("/srv/floodwall.sock"));
 }
 
@@ -89,9 +90,6 @@ fn edge_names_only_what_is_not_built() {
         [
             "f.yaml:3:33: listeners.web.http2: is in the contract but not built yet; remove it",
             "f.yaml:12:5: upstreams.app.health: is in the contract but not built yet; remove it",
-            "f.yaml:31:5: limits.search.queue: is in the contract but not built yet; remove it",
-            "f.yaml:34:5: limits.reports.concurrency: is in the contract but not built yet; remove it",
-            "f.yaml:37:5: limits.not-found.count: is in the contract but not built yet; remove it",
         ]
     );
 }
@@ -106,10 +104,6 @@ fn edge_loads_without_what_is_not_built() {
                 "    health: { path: /healthz, interval: 1s, timeout: 500ms, healthy: 2, unhealthy: 2 }\n",
                 "",
             ),
-            ("    queue: { max_wait: 500ms }\n", ""),
-            ("  reports:\n    key: none\n    concurrency: 4\n", ""),
-            ("[per-client, reports]", "[per-client]"),
-            ("    count: { responses: { status: [404] } }\n", ""),
         ],
     );
     let app = &config.upstreams[0];
@@ -123,7 +117,8 @@ fn edge_loads_without_what_is_not_built() {
         (block.after, block.duration, block.max),
         (20, Nanos::from_secs(5), Nanos::from_secs(3_600))
     );
-    assert_eq!(config.limits[1].rate.per, Nanos::from_secs(60));
+    let login = config.limits[1].budget.rate().unwrap();
+    assert_eq!(login.per, Nanos::from_secs(60));
     assert_eq!(config.limits[0].exceptions.len(), 2);
     let [cpu, in_flight] = config.protection.unwrap().triggers.try_into().unwrap();
     assert_eq!((cpu.measure.name(), cpu.strategy), ("cpu", Strategy::Bbr));

@@ -85,7 +85,7 @@ fn keys() {
         (
             BySchema,
             "limits: { a: { key: client } }",
-            "f:3:14: limits.a.rate: is missing; allowed: N/s, N/m, N/h, N/d or N/DURATION",
+            "f:3:14: limits.a.rate: is missing; allowed: exactly one of rate, concurrency",
         ),
         (
             BySchema,

@@ -10,6 +10,7 @@ pub mod gradient;
 pub mod hot_keys;
 pub mod in_flight;
 pub mod line;
+pub mod memory_adaptive;
 pub mod outlier;
 pub mod overload;
 pub mod retry_budget;

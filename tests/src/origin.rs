@@ -217,8 +217,11 @@ fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
     }
     let status = argument(target, "/status/").unwrap_or(200);
     let body = format!("origin: {target}\n");
+    let cost = target
+        .strip_prefix("/cost/")
+        .map_or(String::new(), |cost| format!("X-Origin-Cost: {cost}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n\r\n",
+        "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n{cost}\r\n",
         body.len()
     );
     to.write_all((if to_head { head } else { head + &body }).as_bytes())

@@ -151,13 +151,21 @@ fn limits(previews: &[Preview]) -> Table<5> {
 }
 
 fn would(preview: &Preview) -> String {
-    let later = preview
-        .retry_after_seconds
-        .map_or_else(|| "never".to_owned(), |after| format!("in {}", span(after)));
+    let later = match preview.retry_after_seconds {
+        Some(after) => format!("in {}", span(after)),
+        None if preview.remaining.is_some_and(|_| preview.burst != Some(0)) => {
+            "when one ends".to_owned()
+        }
+        None => "never".to_owned(),
+    };
     match preview.would {
         Would::Admit => "admit".to_owned(),
+        Would::Wait => match preview.wait_seconds {
+            Some(wait) => format!("wait for {}", span(wait)),
+            None => "wait for a slot".to_owned(),
+        },
         Would::Refuse => format!("refuse, again {later}"),
-        Would::Shadow => format!("only count (shadow), room {later}"),
+        Would::Shadow => format!("only count, room {later}"),
         Would::Skip => "not count it".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::{
     access_log::Verdict,
-    admission::Standing,
+    admission::Admission,
     client::Client,
     generation::Generation,
     host::{Host, RequestId},
@@ -35,7 +35,8 @@ pub struct Exchange {
     pub(super) pass: Option<Pass>,
     /// The measure that was over its trigger, when the request was shed.
     pub(super) shed: Option<Shed>,
-    pub(super) standing: Option<Standing>,
+    /// What the limits have granted; slots are given back with it.
+    pub(super) admission: Admission,
     /// What was wrong, in words for the client and the log.
     pub(super) error: Option<&'static str>,
     /// The upstream that takes it: its route's, or the fallback of that.
@@ -50,6 +51,8 @@ pub struct Exchange {
     pub(super) answered: Nanos,
     /// Bytes of the request's body so far.
     pub(super) body_bytes: u64,
+    /// Bytes of the response's body that the limits were told of.
+    pub(super) counted_out: u64,
     request_id: RequestId,
     place: Option<Place>,
     _underway: Underway,
@@ -67,7 +70,7 @@ impl Exchange {
             refused_by: None,
             pass: None,
             shed: None,
-            standing: None,
+            admission: Admission::default(),
             error: None,
             upstream: None,
             attempt: None,
@@ -76,6 +79,7 @@ impl Exchange {
             asked: Nanos::ZERO,
             answered: Nanos::ZERO,
             body_bytes: 0,
+            counted_out: 0,
             request_id: host.request_id(),
             place: None,
             _underway: Underway::new(host),

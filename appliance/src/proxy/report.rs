@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use floodwall_config::Direction;
 use floodwall_limiter::Nanos;
 use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::ResponseHeader;
@@ -14,11 +15,24 @@ use crate::{
     refusal,
 };
 
-/// Puts onto an admitted response what the limits and the route say.
-pub(super) fn decorate(response: &mut ResponseHeader, ctx: &Exchange) -> Result<()> {
-    if let Some(standing) = &ctx.standing {
+/// Puts onto an admitted response what the limits and the route say, and tells the limits of it before the client
+/// can know: its next request is asked as if it had come after that.
+pub(super) fn decorate(
+    host: &Host,
+    response: &mut ResponseHeader,
+    ctx: &mut Exchange,
+) -> Result<()> {
+    let after = &mut ctx.admission.after;
+    if !after.is_empty() {
+        let (generation, now) = (&ctx.generation, host.now());
+        after.cost(host, generation, response, now);
+        after.response(host, generation, response.status.as_u16(), false, now);
+    }
+    let admission = &ctx.admission;
+    if let Some(standing) = &admission.standing {
         refusal::write_standing(response, &ctx.generation, standing)?;
     }
+    refusal::write_shadowed(response, &ctx.generation, &admission.shadowed)?;
     match &ctx.route {
         Some(route) => forward::edit(response, &route.response_headers),
         None => Ok(()),
@@ -27,6 +41,7 @@ pub(super) fn decorate(response: &mut ResponseHeader, ctx: &Exchange) -> Result<
 
 /// Answers for an upstream that did not, unless its response is already on its way.
 pub(super) async fn failure(
+    host: &Host,
     session: &mut Session,
     error: &Error,
     ctx: &mut Exchange,
@@ -47,6 +62,7 @@ pub(super) async fn failure(
         _ => "the request could not be read to its end",
     });
     ctx.error = Some(reason);
+    count_response(host, ctx, status);
     session.set_keepalive(None);
     if status > 0
         && session.response_written().is_none()
@@ -82,6 +98,7 @@ pub(super) fn finish(
         let (answered, whole) = (ctx.answered.minus(ctx.begun), host.now().minus(ctx.begun));
         pass.completed(host.now(), answered, whole);
     }
+    settle(host, session, status, ctx);
     host.stats.requests.finished(status.unwrap_or(0));
     connection.finished();
     if !host.access_log.is_on() {
@@ -118,6 +135,25 @@ pub(super) fn finish(
         },
         &host.stats.requests.access_log_dropped,
     );
+}
+
+/// Tells the limits what they charge afterwards, as far as they do not know it yet.
+fn settle(host: &Host, session: &Session, status: Option<u16>, ctx: &mut Exchange) {
+    if ctx.admission.after.is_empty() {
+        return;
+    }
+    count_response(host, ctx, status.unwrap_or(0));
+    let rest = (session.body_bytes_sent() as u64).saturating_sub(ctx.counted_out);
+    let after = &ctx.admission.after;
+    after.bytes(host, &ctx.generation, Direction::Out, rest, host.now());
+}
+
+fn count_response(host: &Host, ctx: &mut Exchange, status: u16) {
+    let failed = ctx.verdict == Verdict::Failed;
+    let after = &mut ctx.admission.after;
+    if !after.is_empty() {
+        after.response(host, &ctx.generation, status, failed, host.now());
+    }
 }
 
 fn millis(span: Nanos) -> f64 {

@@ -1,6 +1,6 @@
 //! What the phases read from a session.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use http::header;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -29,6 +29,29 @@ pub(super) fn connection(session: &Session) -> Result<Arc<Connection>> {
         None => Error::e_explain(ErrorType::InternalError, "a session without its guard"),
     }
 }
+
+/// Comes true when the client has closed its end. The engine reads nothing while a request waits, so the kernel is
+/// asked now and then.
+pub(super) fn gone(session: &Session) -> impl Future<Output = ()> + use<> {
+    let socket = session
+        .digest()
+        .and_then(|digest| digest.socket_digest.clone());
+    async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let state = socket.as_ref().and_then(|socket| socket.tcp_info());
+            if state.is_some_and(|info| HAS_LEFT.contains(&info.tcpi_state)) {
+                return;
+            }
+        }
+    }
+}
+
+/// How often a waiting client's connection is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// `TCP_CLOSE` and `TCP_CLOSE_WAIT` (`include/net/tcp_states.h`): reset, and closed by the other end.
+const HAS_LEFT: [u8; 2] = [7, 8];
 
 /// Brings a target in absolute form into origin form, which is what the rules and the upstream get to see
 /// (RFC 9112, 3.2.2). The server keeps such a target as it came, with its path alone as the URI, and has

@@ -6,7 +6,7 @@ use super::Cursor;
 use crate::problem::{Fault, nearest};
 use crate::section::Section;
 use crate::unbuilt;
-use crate::yaml::{Entry, Value};
+use crate::yaml::{Entry, Node, Value};
 
 /// A mapping whose keys a [`Section`] lists.
 ///
@@ -88,6 +88,31 @@ impl<'a> Fields<'a> {
         match self.entry(key).map(|entry| &entry.value.value) {
             Some(Value::Map(entries)) => entries.iter().map(|entry| entry.key.as_ref()).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// The values of `name` in a list of mappings, whatever else is wrong with it.
+    pub(crate) fn names_of_items(&self, key: &str) -> Vec<&'a str> {
+        let Some(Value::List(items)) = self.entry(key).map(|entry| &entry.value.value) else {
+            return Vec::new();
+        };
+        let name = |item: &'a Node<'a>| {
+            let Value::Map(entries) = &item.value else {
+                return None;
+            };
+            let entry = entries.iter().find(|entry| entry.key == "name")?;
+            match &entry.value.value {
+                Value::Scalar(_, name) => Some(name.as_ref()),
+                _ => None,
+            }
+        };
+        items.iter().filter_map(name).collect()
+    }
+
+    /// Passes over keys that another key rules out, which is reported elsewhere.
+    pub(crate) fn ignore(&self, keys: &[&'static str]) {
+        for key in keys {
+            self.take(key);
         }
     }
 

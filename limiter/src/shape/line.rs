@@ -97,9 +97,10 @@ impl<A: Clone> Line<A> {
         waiters.places.get(&ticket).map(|waiter| waiter.place.turn)
     }
 
-    /// Takes one's turn: the place is used.
-    pub fn go(&self, ticket: Ticket) {
-        self.0.lock().places.remove(&ticket);
+    /// Takes one's turn, and tells which it was.
+    pub fn go(&self, ticket: Ticket) -> Option<Place> {
+        let waiter = self.0.lock().places.remove(&ticket)?;
+        Some(waiter.place)
     }
 
     /// Leaves before one's turn. Those behind move up and are told by `wake`; the last place is handed to

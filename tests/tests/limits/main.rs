@@ -9,6 +9,8 @@ mod accuracy;
 mod admission;
 mod keys;
 mod refusals;
+mod shapes;
+mod waiting;
 
 /// A file with one limit that admits two requests, and no third one for an hour.
 pub(crate) fn limited(web: SocketAddr, limit: &str) -> Yaml {

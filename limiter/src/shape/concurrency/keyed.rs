@@ -123,6 +123,21 @@ impl<A> Keyed<A> {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
+    /// Slots that all keys have taken.
+    pub fn all_held(&self) -> u64 {
+        self.sum(|slots| slots.held.into())
+    }
+
+    /// How many wait, over all keys.
+    pub fn all_waiting(&self) -> u64 {
+        self.sum(|slots| slots.line.len() as u64)
+    }
+
+    fn sum(&self, of: impl Fn(&Slots<A>) -> u64) -> u64 {
+        let of_shard = |shard: &Shard<A>| shard.lock().values().map(&of).sum::<u64>();
+        self.shards.iter().map(of_shard).sum()
+    }
+
     fn shard(&self, key: u64) -> &Shard<A> {
         // A key is a keyed hash: its high bits are as good as any.
         let at = usize::try_from(key >> 32).unwrap_or(0) % self.shards.len();
