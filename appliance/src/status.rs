@@ -214,7 +214,7 @@ pub struct LimitStatus {
     pub hottest: Vec<HotKeyStatus>,
 }
 
-/// A key and how often it came. Counts are halved every minute.
+/// A key and how often it came. Counts are halved every minute, and estimated above a thousand a minute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HotKeyStatus {
     /// In words; cut after 128 bytes.

@@ -85,10 +85,8 @@ fn a_flood_of_strangers_does_not_hide_who_comes_often() {
     eventually!(limits(admin)[0]["hottest"][0]["key"] == "client=192.0.2.7");
     let hot = &limits(admin)[0]["hottest"][0];
     let number = |name: &str| hot[name].as_u64().expect("a count");
-    // The true count is four hundred.
-    assert!(
-        number("requests") >= 400 && number("requests") - number("error") <= 400,
-        "{hot}"
-    );
+    // It came four hundred times. Of what a thread counts beyond a thousand in a minute one in sixteen is looked at.
+    let least = number("requests") - number("error");
+    assert!(number("requests") >= 350 && least <= 450, "{hot}");
     assert!(number("refused") <= 395 && number("refused") > 300, "{hot}");
 }

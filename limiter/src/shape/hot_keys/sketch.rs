@@ -62,18 +62,24 @@ impl Sketch {
         self.missed += requests;
     }
 
-    /// Counts one request, as [`super::HotKeys::count`] says.
-    pub fn count(&mut self, fingerprint: u64, now: Nanos, name: impl FnOnce(&mut String)) {
-        if now >= self.halves_at {
-            self.halve(now);
-        }
+    /// Counts so many requests of a key, as [`super::HotKeys::count`] says.
+    pub fn count(&mut self, fingerprint: u64, requests: u64, name: impl FnOnce(&mut String)) {
         // Zero stands for nobody; who hashes to it is one.
         let fingerprint = fingerprint.max(1);
         let at = match self.place_of(fingerprint) {
             Some(at) => at,
             None => self.take_over(fingerprint, name),
         };
-        self.counters[at].requests += 1;
+        self.counters[at].requests += requests;
+    }
+
+    /// Halves the counts when it is time, and tells whether it was.
+    pub fn age(&mut self, now: Nanos) -> bool {
+        let due = now >= self.halves_at;
+        if due {
+            self.halve(now);
+        }
+        due
     }
 
     /// Notes that a request which was counted was refused.
@@ -142,8 +148,8 @@ impl Sketch {
 /// Joins sketches into one list. A key that one of them does not count may have come there as often as that one's
 /// lowest counter says: both its count and its error grow by so much.
 pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<HotKey> {
-    for sketch in sketches.iter_mut().filter(|sketch| now >= sketch.halves_at) {
-        sketch.halve(now);
+    for sketch in &mut sketches {
+        sketch.age(now);
     }
     let floors: u64 = sketches
         .iter()
@@ -170,6 +176,10 @@ pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<H
         }
     }
     let mut keys: Vec<HotKey> = keys.into_values().collect();
+    for key in &mut keys {
+        // All refusals are counted, and not all requests.
+        key.refused = key.refused.min(key.requests);
+    }
     keys.sort_by(|a, b| {
         let sure = |key: &HotKey| key.requests - key.error;
         (sure(b), b.requests, &a.name).cmp(&(sure(a), a.requests, &b.name))

@@ -12,7 +12,7 @@ fn named(key: u64) -> impl FnOnce(&mut String) {
 fn sketch_of(stream: &[u64]) -> Sketch {
     let mut sketch = Sketch::new(Nanos::ZERO);
     for key in stream {
-        sketch.count(*key, Nanos::ZERO, named(*key));
+        sketch.count(*key, 1, named(*key));
     }
     sketch
 }
@@ -53,7 +53,7 @@ fn a_flood_of_keys_that_come_once_does_not_hide_the_one_that_comes_often() {
 fn counts_are_halved_every_minute_and_refusals_too() {
     let mut sketch = Sketch::new(Nanos::ZERO);
     for _ in 0..100 {
-        sketch.count(1, Nanos::ZERO, named(1));
+        sketch.count(1, 1, named(1));
         sketch.refused(1);
     }
     let at = |sketch: &Sketch, seconds| {
@@ -64,7 +64,8 @@ fn counts_are_halved_every_minute_and_refusals_too() {
     assert_eq!(at(&sketch, 60), (50, 50));
     assert_eq!(at(&sketch, 180), (13, 13));
     assert_eq!(at(&sketch, u64::MAX / 1_000_000_000), (1, 1));
-    sketch.count(1, Nanos::from_secs(61), named(1));
+    assert!(sketch.age(Nanos::from_secs(61)));
+    sketch.count(1, 1, named(1));
     assert_eq!(at(&sketch, 61), (51, 50));
 }
 
@@ -75,7 +76,7 @@ fn a_name_is_cut_where_a_character_begins() {
         (5, "é".repeat(10_000)),
         (6, ["x", &"é".repeat(99)].concat()),
     ] {
-        sketch.count(key, Nanos::ZERO, |name| {
+        sketch.count(key, 1, |name| {
             name.push_str(&long);
         });
     }
