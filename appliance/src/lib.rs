@@ -7,6 +7,7 @@
 
 // From the file to both layers.
 pub mod boot;
+pub mod capture;
 pub mod generation;
 pub mod host;
 pub mod prefilter;

@@ -4,6 +4,7 @@
 //! in memory of the process's own, and blocks are enforced at accept.
 
 mod detach;
+mod fate;
 mod interfaces;
 mod packet_limit;
 mod rules;
@@ -19,6 +20,7 @@ use floodwall_xdp::{self as xdp, InterfaceStatus, Origin, PreFilter, Settings};
 use self::rules::{rules, settings};
 pub use self::{
     detach::{DetachError, detach},
+    fate::{Judge, JudgeError, Judged, State},
     interfaces::Caretaker,
     status::{Interface, InterfaceState, KernelStatus, PacketCount, PacketLimitCount},
 };

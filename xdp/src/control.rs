@@ -17,8 +17,16 @@ pub(crate) struct Page(Mapped<AtomicU64>);
 
 impl Page {
     pub(crate) fn over(map: &MapData) -> Result<Self, Error> {
-        Mapped::over(map, CONTROL, size_of::<Control>() / 8).map(Self)
+        Mapped::over(map, CONTROL, Self::WORDS).map(Self)
     }
+
+    /// A page that is mapped already.
+    pub(crate) const fn of(words: Mapped<AtomicU64>) -> Self {
+        Self(words)
+    }
+
+    /// How many words a page has.
+    pub(crate) const WORDS: usize = size_of::<Control>() / 8;
 
     /// The secret of these maps. It is drawn when there is none yet.
     pub(crate) fn secret(&self) -> Result<Secret, Error> {
@@ -60,6 +68,14 @@ impl Page {
     fn word(&self, offset: usize) -> &AtomicU64 {
         &self.0.as_ref()[offset / 8]
     }
+}
+
+/// Draws a secret for maps of one's own.
+pub(crate) fn new_secret() -> Result<Secret, Error> {
+    Ok(Secret {
+        k0: draw()?,
+        k1: draw()?,
+    })
 }
 
 fn draw() -> Result<u64, Error> {

@@ -63,20 +63,31 @@ impl Shared {
         let secret = self.memory.secret;
         let ids = compile::ids(rules, secret)?;
         let slots = slots::assign(&self.page, &ids, present, &self.tally.totals()?);
-        let limits: Vec<_> = ids.into_iter().zip(slots.iter().copied()).collect();
+        let limits = ids.into_iter().zip(slots.iter().copied()).collect();
         let table = Table {
             secret,
             sets: self.sets,
         };
-        let compiled = compile::compile(rules, table, &limits)?;
-        let names = rules.limits.iter().map(|limit| limit.name.clone());
-        let limits = limits
-            .into_iter()
-            .zip(names)
-            .map(|((id, slot), name)| LoadedLimit { name, id, slot })
-            .collect();
-        Loaded::new(maps, compiled, limits, clock)
+        load(maps, rules, table, limits, clock)
     }
+}
+
+/// Loads a program whose limits have these ids and counter slots, in their order.
+pub(crate) fn load(
+    maps: program::Maps<'_>,
+    rules: &Rules,
+    table: Table,
+    limits: Vec<(LimitId, u32)>,
+    clock: Clock,
+) -> Result<Loaded, Error> {
+    let compiled = compile::compile(rules, table, &limits)?;
+    let names = rules.limits.iter().map(|limit| limit.name.clone());
+    let limits = limits
+        .into_iter()
+        .zip(names)
+        .map(|((id, slot), name)| LoadedLimit { name, id, slot })
+        .collect();
+    Loaded::new(maps, compiled, limits, clock)
 }
 
 /// A limit of a loaded program.

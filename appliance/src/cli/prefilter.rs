@@ -1,5 +1,8 @@
 //! `floodwall prefilter`
 
+mod dump;
+mod words;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand};
@@ -8,11 +11,13 @@ use floodwall_config::Config;
 use super::{Failure, target::DEFAULT_FILE};
 use crate::prefilter::{self, DetachError};
 
-/// What stays in the kernel when no service runs
+/// The packet filter in the kernel
 #[derive(Debug, Subcommand)]
 pub(super) enum Prefilter {
     /// Take the pre-filter off its interfaces and forget its table and blocks; the service must not run
     Detach(Detach),
+    /// Show the rules that packets meet, or what becomes of each packet of a capture
+    Dump(dump::Dump),
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +31,7 @@ impl Prefilter {
     pub(super) fn execute(self, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::Detach(detach) => detach.execute(out),
+            Self::Dump(dump) => dump.execute(out),
         }
     }
 }

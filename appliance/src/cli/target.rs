@@ -7,7 +7,7 @@ use floodwall_config::Config;
 
 use super::Failure;
 use crate::control::{
-    client::ask,
+    client::{AskError, ask},
     protocol::{Reply, Request},
 };
 
@@ -34,6 +34,20 @@ impl Target {
             Ok(reply) => Ok(reply),
             Err(error) => Err(Failure::Failed(error.to_string())),
         }
+    }
+
+    /// Asks the service; nothing when its file names it and it does not run.
+    pub(super) fn ask_if_running(&self, request: &Request) -> Result<Option<Reply>, Failure> {
+        match ask(&self.socket()?, request) {
+            Err(AskError::NotRunning(_)) if self.socket.is_none() => Ok(None),
+            Err(error) => Err(Failure::Failed(error.to_string())),
+            Ok(Reply::Failed { message }) => Err(Failure::Failed(message)),
+            Ok(reply) => Ok(Some(reply)),
+        }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.config
     }
 
     /// A file that is wrong in other places still names the socket: the service that it does not describe any

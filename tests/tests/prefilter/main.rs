@@ -1,0 +1,5 @@
+//! The pre-filter as its operator meets it: captures, samples, counters, resets, and floods with forged senders.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
+
+mod dump;
+mod frame;

@@ -1,0 +1,55 @@
+//! Who sends a packet to whom: what the parser sees in a frame, for people.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use floodwall_xdp_abi::{Address, Datagram, Frame, packet::parse};
+
+/// The addresses of an IP packet, and what it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// The number of the protocol above IP.
+    pub protocol: u8,
+    /// The destination port, where there is one.
+    pub port: Option<u16>,
+}
+
+impl Header {
+    /// Reads an Ethernet frame as the program does; nothing when it is no IP packet, or one that cannot be
+    /// parsed.
+    pub fn of(frame: &[u8]) -> Option<Self> {
+        match parse(frame, 0) {
+            Ok(Frame::Ip(datagram)) => Self::of_datagram(frame, &datagram),
+            Ok(Frame::NotIp | Frame::NeighbourDiscovery) | Err(_) => None,
+        }
+    }
+
+    fn of_datagram(frame: &[u8], datagram: &Datagram) -> Option<Self> {
+        let header = frame.get(datagram.network..)?;
+        let (source, destination): (IpAddr, IpAddr) = match datagram.source {
+            Address::V4(source) => {
+                let destination: [u8; 4] = header.get(16..20)?.try_into().ok()?;
+                (
+                    Ipv4Addr::from_bits(source).into(),
+                    Ipv4Addr::from(destination).into(),
+                )
+            }
+            Address::V6 { high, low } => {
+                let destination: [u8; 16] = header.get(24..40)?.try_into().ok()?;
+                let source = u128::from(high) << 64 | u128::from(low);
+                (
+                    Ipv6Addr::from_bits(source).into(),
+                    Ipv6Addr::from(destination).into(),
+                )
+            }
+        };
+        let port = datagram.port;
+        Some(Self {
+            source,
+            destination,
+            protocol: datagram.protocol,
+            port: port.is_some().then(|| port.number()),
+        })
+    }
+}
