@@ -191,8 +191,8 @@ impl ProxyHttp for Proxy {
                 return Ok(true);
             }
         }
-        if let Some(span) = onward::bound(&generation, route) {
-            connection.finish_within(span);
+        if let Some(span) = route.timeout {
+            connection.finish_within(span.into());
         }
         match &route.action {
             Action::Respond(response) => {
@@ -200,7 +200,9 @@ impl ProxyHttp for Proxy {
                 report::decorate(&self.host, &mut answer.header, ctx)?;
                 Self::respond(session, answer).await
             }
-            Action::Upstream(index) => onward::enter(&self.host, session, ctx, *index).await,
+            Action::Upstream(index) => {
+                onward::enter(&self.host, session, ctx, &generation, *index).await
+            }
         }
     }
 

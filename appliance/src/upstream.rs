@@ -116,6 +116,14 @@ impl Upstream {
         self.state.keep(kept);
     }
 
+    /// Whether nothing but its servers' turns decides.
+    pub fn takes_everything(&self) -> bool {
+        self.breakers.is_none()
+            && self.outlier.is_none()
+            && self.places.is_none()
+            && !self.retries.has_budget()
+    }
+
     /// Takes a request in, or says why not.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ struct Shared {
     listener: TcpListener,
     seen: Mutex<Vec<Seen>>,
     mood: Mutex<Mood>,
+    hangs_up: Mutex<bool>,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -92,6 +93,7 @@ impl Origin {
             listener,
             seen: Mutex::default(),
             mood: Mutex::default(),
+            hangs_up: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -111,6 +113,11 @@ impl Origin {
     /// Answers otherwise from now on.
     pub fn be(&self, mood: Mood) {
         *lock(&self.shared.mood) = mood;
+    }
+
+    /// Ends the connection of the next request without an answer, and goes on as before.
+    pub fn hang_up_next(&self) {
+        *lock(&self.shared.hangs_up) = true;
     }
 
     /// How many requests came.
@@ -186,6 +193,9 @@ impl Shared {
             });
             if let Some(millis) = argument(&target, "/work/") {
                 self.work(millis);
+            }
+            if std::mem::take(&mut *lock(&self.hangs_up)) {
+                return writer.shutdown(Shutdown::Both);
             }
             let mood = *lock(&self.mood);
             match mood {

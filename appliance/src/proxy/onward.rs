@@ -1,8 +1,8 @@
 //! The way of a request to its upstream, once or more often, and what is learned there.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use floodwall_config::{self as config, Action};
+use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use http::StatusCode;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -17,35 +17,31 @@ use crate::{
     upstream::{Attempt, Failure, Outcome, Repeat, Unavailable},
 };
 
-/// How long the whole exchange may take: what the route allows, and what the upstream does.
-pub(super) fn bound(generation: &Generation, route: &config::Route) -> Option<Duration> {
-    let total = match route.action {
-        Action::Upstream(index) => generation.upstream(index).timeouts.total,
-        Action::Respond(_) => None,
-    };
-    let timeout = route.timeout.map(Duration::from);
-    [timeout, total].into_iter().flatten().min()
-}
-
 /// Has the upstream take the request, or its fallback; or answers that it does not. True when it is answered.
 pub(super) async fn enter(
     host: &Host,
     session: &mut Session,
     ctx: &mut Exchange,
+    generation: &Generation,
     index: config::UpstreamIndex,
 ) -> Result<bool> {
-    ctx.upstream = Some(index);
-    let generation = Arc::clone(&ctx.generation);
-    let now = host.now();
-    let mut entered = (index, generation.upstream(index).enter(now));
+    let upstream = generation.upstream(index);
+    // Another look at the clock only for those who go by it.
+    let now = if upstream.takes_everything() {
+        ctx.begun
+    } else {
+        host.now()
+    };
+    let mut entered = (index, upstream.enter(now));
     if let (index, Err(Unavailable::Open { .. })) = entered
-        && let Some(other) = fallback(&generation, index)
+        && let Some(other) = fallback(generation, index)
     {
         entered = (other, generation.upstream(other).enter(now));
     }
     match entered {
         (index, Ok(entry)) => {
             ctx.enter(index, entry);
+            finish_within(ctx, generation.upstream(index).timeouts.total);
             Ok(false)
         }
         (index, Err(unavailable)) => {
@@ -56,6 +52,15 @@ pub(super) async fn enter(
             let answer = unavailable.answer(generation.upstream(index), wants_json)?;
             Proxy::respond(session, answer).await
         }
+    }
+}
+
+/// Bounds the whole exchange, if the route does not bound it to less.
+fn finish_within(ctx: &Exchange, total: Option<Duration>) {
+    if let (Some(connection), Some(total)) = (&ctx.connection, total)
+        && connection.time_left().is_none_or(|left| left > total)
+    {
+        connection.finish_within(total);
     }
 }
 
@@ -148,6 +153,8 @@ pub(super) fn broken(
     let now = host.now();
     let repeat = repeat(session, ctx, Failure::Reset);
     if stale && repeat.idempotent && repeat.body_kept && !repeat.answered {
+        // First it gives back what it holds: the only probe of a half-open breaker must not stand in its own way.
+        ctx.attempt = None;
         let next = ctx
             .upstream()
             .ok()

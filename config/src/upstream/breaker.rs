@@ -118,6 +118,12 @@ pub(super) static SECTION: Section = Section {
 const STRATEGIES: &[&str] = &["slow_ratio", "error_ratio", "error_count"];
 const SCOPES: &[&str] = &["upstream", "server"];
 
+#[derive(Clone, Copy)]
+enum Threshold {
+    Share(Share),
+    Count(u64),
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Strategy {
     SlowRatio,
@@ -175,19 +181,12 @@ impl Trip {
         ];
         let strategy = fields.required("strategy", choice(STRATEGIES, meanings));
         let slow_after = fields.optional("slow_after", span(SHORTEST));
-        let (slow_after, strategy) = (slow_after?, strategy?);
-        let ratio = |value: Cursor<'_>| share(Share::of_millionths(1))(value);
-        let trip = match strategy {
-            Strategy::SlowRatio => fields.required("threshold", ratio).map(|threshold| {
-                let after = slow_after.unwrap_or(Nanos::ZERO);
-                Self::SlowRatio { threshold, after }
-            }),
-            Strategy::ErrorRatio => fields
-                .required("threshold", ratio)
-                .map(|threshold| Self::ErrorRatio { threshold }),
-            Strategy::ErrorCount => fields
-                .required("threshold", count(1, MOST))
-                .map(|threshold| Self::ErrorCount { threshold }),
+        let threshold = fields.required("threshold", |value| Threshold::read(value, strategy));
+        let (strategy, threshold, slow_after) = (strategy?, threshold?, slow_after?);
+        let trip = match (threshold, slow_after) {
+            (Threshold::Count(threshold), _) => Self::ErrorCount { threshold },
+            (Threshold::Share(threshold), Some(after)) => Self::SlowRatio { threshold, after },
+            (Threshold::Share(threshold), None) => Self::ErrorRatio { threshold },
         };
         let is_slow = strategy == Strategy::SlowRatio;
         match (is_slow, slow_after) {
@@ -201,7 +200,17 @@ impl Trip {
                 "it with a strategy that does not look at time",
                 "only with slow_ratio",
             ),
-            _ => trip,
+            _ => Some(trip),
+        }
+    }
+}
+
+impl Threshold {
+    /// Of a strategy that is wrong nobody knows what it should be; that much was said there.
+    fn read(value: Cursor<'_>, strategy: Option<Strategy>) -> Option<Self> {
+        match strategy? {
+            Strategy::ErrorCount => count(1, MOST)(value).map(Self::Count),
+            _ => share(Share::of_millionths(1))(value).map(Self::Share),
         }
     }
 }
@@ -222,6 +231,99 @@ impl Refusal {
             (Some(_), Some(_)) => fields.refuse("fallback", "it beside `open`", "one of the two"),
             (_, Some(name)) => Some(Self::Fallback(name)),
             (open, None) => Some(Self::Respond(open.unwrap_or_else(Response::unavailable))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+
+    fn problem(breaker: &str) -> String {
+        let text = format!(
+            "listeners: {{ web: {{ address: '127.0.0.1:80' }} }}\n\
+             upstreams: {{ app: {{ servers: ['127.0.0.1:90'], breaker: {breaker} }} }}\n\
+             routes: [{{ name: all, upstream: app }}]\n"
+        );
+        match Config::from_text(&text, "f") {
+            Ok(_) => String::new(),
+            Err(problems) => problems.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_of_the_strategy_s_kind() {
+        for (breaker, words) in [
+            (
+                "{ strategy: error_ratio, threshold: 5 }",
+                "a share such as 40%",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 0% }",
+                "a share of at least",
+            ),
+            (
+                "{ strategy: error_count, threshold: 50% }",
+                "a whole number from 1",
+            ),
+            (
+                "{ strategy: error_count, threshold: 0 }",
+                "a whole number from 1",
+            ),
+            ("{ strategy: error_ratio }", "threshold: is missing"),
+            (
+                "{ strategy: never, threshold: 5 }",
+                "slow_ratio, error_ratio, error_count",
+            ),
+        ] {
+            let problem = problem(breaker);
+            assert!(problem.contains(words), "{breaker}: {problem:?}");
+        }
+        assert_eq!(problem("{ strategy: error_count, threshold: 5 }"), "");
+    }
+
+    #[test]
+    fn what_means_nothing_together_is_refused() {
+        for (breaker, words) in [
+            (
+                "{ strategy: slow_ratio, threshold: 50% }",
+                "without `slow_after`",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, slow_after: 50ms }",
+                "only with slow_ratio",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, fallback: app }",
+                "the upstream itself",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, fallback: apq }",
+                "did you mean `app`",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, fallback: app, open: {} }",
+                "another upstream",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, probes: 101 }",
+                "from 1 to 100",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, window: 1ms }",
+                "at least 10ms",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, errors: [600] }",
+                "a class such as 5xx",
+            ),
+            (
+                "{ strategy: error_ratio, threshold: 50%, errors: [5xx, 5xx] }",
+                "each once",
+            ),
+        ] {
+            let problem = problem(breaker);
+            assert!(problem.contains(words), "{breaker}: {problem:?}");
         }
     }
 }

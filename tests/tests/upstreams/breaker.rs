@@ -201,3 +201,19 @@ fn its_state_survives_a_reload() {
     load(&yaml);
     assert_eq!(statuses(web, 1, "/"), [200], "a new one is closed");
 }
+
+/// The origin closes the connection that was kept, as one that is restarted does: that is no failure of the probe.
+#[test]
+fn a_probe_on_a_connection_that_went_stale_is_sent_on_another() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let more = "breaker: { strategy: error_count, threshold: 1, min_requests: 1, open_for: 500ms }";
+    let yaml = front(web, &[origin.address()], more).with("threads: 2", "threads: 1");
+    let floodwall = Floodwall::start(&yaml);
+    assert_eq!(statuses(web, 2, "/status/500"), [500, 503]);
+    assert_eq!(origin.connections(), 1);
+    eventually!(upstream(&floodwall)["breaker"]["state"] == "half_open");
+    origin.hang_up_next();
+    assert_eq!(statuses(web, 2, "/"), [200, 200]);
+    assert_eq!(upstream(&floodwall)["breaker"]["state"], "closed");
+    assert_eq!(origin.connections(), 2);
+}
