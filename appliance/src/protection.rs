@@ -39,6 +39,8 @@ pub struct Protection {
 pub struct Traffic {
     /// Requests that were let in and are being served.
     pub in_flight: InFlight,
+    /// Those of them that wait for a limit, and keep nobody busy meanwhile.
+    waiting: InFlight,
     /// Requests that upstreams completed.
     pub window: Window,
     /// Requests that were shed, by [`measure`] and priority.
@@ -79,6 +81,8 @@ struct Rate {
 #[derive(Debug)]
 pub struct Pass {
     host: Arc<Host>,
+    /// Since when it is worked on.
+    since: Nanos,
     charged: Option<Charged>,
 }
 
@@ -160,6 +164,7 @@ impl Protection {
         }
         let mut pass = Pass {
             host: Arc::clone(host),
+            since: now,
             charged: None,
         };
         if let Some(rate) = &self.rate {
@@ -172,7 +177,7 @@ impl Protection {
 
     /// The first of the watched measures that sheds a request of this priority.
     fn over(&self, host: &Host, priority: Priority, now: Nanos) -> Option<&Watched> {
-        let in_flight = host.traffic.in_flight.now();
+        let in_flight = host.traffic.at_work();
         self.watched
             .iter()
             .find(|watched| watched.sheds(host, priority, in_flight, now))
@@ -297,16 +302,45 @@ impl Rate {
 }
 
 impl Pass {
-    /// Takes back that the request was let in: a limit has refused it, and it was no work for anybody.
-    pub fn refund(self, now: Nanos) {
+    /// Takes back that the request was let in: it was no work for anybody.
+    pub fn refund(self) {
         if let Some(Charged { flow, quota, done }) = self.charged {
+            let now = self.host.now();
             self.host.table.refund(flow, quota, done, now, 1);
         }
     }
 
-    /// Notes that an upstream has answered it in full.
-    pub fn completed(&self, now: Nanos, responding: Nanos, whole: Nanos) {
+    /// Waits with the request. Whoever waits for a limit is in flight, but keeps the machine no busier, and how long it
+    /// waits says nothing of how fast the machine is.
+    pub async fn aside<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let aside = Aside::new(&self.host);
+        let waited = wait.await;
+        drop(aside);
+        self.since = self.host.now();
+        waited
+    }
+
+    /// Notes that an upstream has answered it in full; its header was there at `answered`.
+    pub fn completed(&self, answered: Nanos) {
+        let now = self.host.now();
+        let (responding, whole) = (answered.minus(self.since), now.minus(self.since));
         self.host.traffic.window.completed(now, responding, whole);
+    }
+}
+
+/// Counts a request as waiting for as long as this lives: the client may leave in the middle.
+struct Aside(Arc<Host>);
+
+impl Aside {
+    fn new(host: &Arc<Host>) -> Self {
+        host.traffic.waiting.enter(u64::MAX);
+        Self(Arc::clone(host))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.traffic.waiting.leave();
     }
 }
 
@@ -317,6 +351,11 @@ impl Drop for Pass {
 }
 
 impl Traffic {
+    /// Requests that are worked on.
+    fn at_work(&self) -> u64 {
+        self.in_flight.now().saturating_sub(self.waiting.now())
+    }
+
     /// How many requests of a priority a measure has shed.
     pub fn shed(&self, measure: &str, priority: Priority) -> u64 {
         let index = MEASURES.iter().position(|name| *name == measure);

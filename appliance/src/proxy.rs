@@ -90,7 +90,7 @@ impl Proxy {
         ctx.verdict = Verdict::Refused;
         ctx.refused_by = Some(refusal.limit);
         if let Some(pass) = ctx.pass.take() {
-            pass.refund(ctx.begun);
+            pass.refund();
         }
         let limit = ctx.generation.limit(refusal.limit);
         let blocked = ctx.client.as_ref().and_then(|client| {
@@ -180,13 +180,22 @@ impl ProxyHttp for Proxy {
         let waited = match admission::decide(&self.host, &generation, route, &subject, ctx.begun) {
             admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
             admission::Verdict::Refused(refusal) => Waited::Refused(refusal),
-            admission::Verdict::Waits(pending) => pending.wait(session::gone(session)).await,
+            admission::Verdict::Waits(pending) => {
+                let wait = pending.wait(session::gone(session));
+                match &mut ctx.pass {
+                    Some(pass) => pass.aside(wait).await,
+                    None => wait.await,
+                }
+            }
         };
         match waited {
             Waited::Admitted(admission) => ctx.admission = admission,
             Waited::Refused(refusal) => return self.refused(session, ctx, refusal).await,
             Waited::Gone => {
                 ctx.error = Some("the client left while it waited for its turn");
+                if let Some(pass) = ctx.pass.take() {
+                    pass.refund();
+                }
                 session.shutdown().await;
                 return Ok(true);
             }

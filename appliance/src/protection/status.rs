@@ -94,9 +94,9 @@ impl ProtectionStatus {
 }
 
 fn measures(host: &Host, protection: &Protection, now: Nanos) -> Vec<MeasureStatus> {
-    let in_flight = host.traffic.in_flight.now();
+    let (in_flight, at_work) = (host.traffic.in_flight.now(), host.traffic.at_work());
     let watched = protection.watched.iter().map(|watched| {
-        let sheds = |priority| watched.sheds(host, priority, in_flight, now);
+        let sheds = |priority| watched.sheds(host, priority, at_work, now);
         of_watched(host, watched, watched.value(host, now), &sheds)
     });
     let full = protection.most_in_flight.map(|most| MeasureStatus {

@@ -95,8 +95,7 @@ pub(super) fn finish(
         && error.is_none()
         && ctx.answered > Nanos::ZERO
     {
-        let (answered, whole) = (ctx.answered.minus(ctx.begun), host.now().minus(ctx.begun));
-        pass.completed(host.now(), answered, whole);
+        pass.completed(ctx.answered);
     }
     settle(host, session, status, ctx);
     host.stats.requests.finished(status.unwrap_or(0));

@@ -18,6 +18,7 @@ pub(crate) fn protected(web: SocketAddr, origin: SocketAddr, protection: &str) -
 upstreams: { app: { servers: [ORIGIN] } }
 limits:
   closed: { key: none, rate: 0/s }
+  queued: { key: none, rate: 1/h, burst: 1, queue: { max_wait: 1h } }
   counted: { key: none, rate: 1000/d, burst: 1000 }
 protection: { PROTECTION }
 routes:
@@ -25,6 +26,7 @@ routes:
   - { name: high, match: { headers: { priority: high } }, priority: high, limits: [counted], upstream: app }
   - { name: critical, match: { headers: { priority: critical } }, priority: critical, limits: [counted], upstream: app }
   - { name: closed, match: { path: /closed }, limits: [closed], upstream: app }
+  - { name: queued, match: { path: /queued }, limits: [queued], upstream: app }
   - { name: normal, limits: [counted], upstream: app }
 ",
     )

@@ -1,6 +1,6 @@
 //! The rate of all requests together.
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin};
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually};
 
 use crate::{each_priority, measure, of, protected, shed};
 
@@ -37,4 +37,20 @@ fn what_a_limit_refuses_is_not_charged() {
     assert_eq!(measure(&floodwall, "rate")["value"], 0.0);
     let statuses = [(); 4].map(|()| Client::of(web).get("/").status);
     assert_eq!(statuses, [200, 200, 200, 503]);
+}
+
+#[test]
+fn whoever_leaves_the_queue_of_a_limit_is_not_charged() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = protected(web, origin.address(), "rate: { trigger: 9/d, burst: 9 }");
+    let floodwall = Floodwall::start(&yaml);
+    assert_eq!(Client::of(web).get("/queued").status, 200);
+    let mut waiting = Client::of(web).connect().expect("the proxy accepts");
+    let head = b"GET /queued HTTP/1.1\r\nHost: a\r\n\r\n";
+    waiting.write(head).expect("the request goes out");
+    eventually!(measure(&floodwall, "rate")["value"] == 2.0);
+    assert_eq!(floodwall.status()["protection"]["in_flight"], 1);
+    drop(waiting);
+    eventually!(measure(&floodwall, "rate")["value"] == 1.0);
+    eventually!(floodwall.status()["protection"]["in_flight"] == 0);
 }
