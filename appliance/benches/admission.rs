@@ -1,0 +1,137 @@
+//! Nanoseconds that limits add to a request: every limit of the route is asked and admits, and the response says how
+//! the client stands. In CPU time of this thread, so that a busy machine does not count; the median of nine runs.
+//!
+//! A header without limits is made too, which the row of no limits shows. A proxied request takes some twenty microseconds of CPU: `tests/bench` measures it, and the share of this.
+
+#![expect(clippy::expect_used, reason = "a bench that cannot go on may panic")]
+
+use std::{hint::black_box, net::IpAddr, path::PathBuf, time::Duration};
+
+use floodwall::{
+    access_log::AccessLog,
+    admission::{self, Verdict},
+    client,
+    generation::Generation,
+    host::Host,
+    key::Subject,
+    prefilter, refusal,
+    request::RequestView,
+    stats::Stats,
+};
+use floodwall_config::{self as config, Config};
+use floodwall_limiter::Nanos;
+use http::HeaderMap;
+use nix::time::{ClockId, clock_gettime};
+use pingora_http::ResponseHeader;
+
+type Failure = Box<dyn std::error::Error>;
+
+const REQUESTS: u32 = 200_000;
+const RUNS: usize = 9;
+
+fn main() -> Result<(), Failure> {
+    for limits in [0, 1, 5, 20] {
+        let host = host(limits)?;
+        let (asked, told) = (
+            median(|request| asked(&host, request)),
+            median(|request| told(&host, request)),
+        );
+        println!(
+            "appliance/limits limits={limits:<2} asked={asked:5.0} ns  asked and told={told:5.0} ns"
+        );
+    }
+    Ok(())
+}
+
+/// A host with one route under so many limits, none of which is ever reached, for clients of every kind of key.
+fn host(limits: usize) -> Result<Host, Failure> {
+    let keys = ["client", "none", "host", "path", "[client, path]"];
+    let names: Vec<String> = (0..limits).map(|at| format!("l{at}")).collect();
+    let of = |(name, key)| format!("  {name}: {{ key: {key}, rate: 1M/s, burst: 1000000000 }}\n");
+    let budgets: String = names.iter().zip(keys.iter().cycle()).map(of).collect();
+    let text = format!(
+        "listeners: {{ web: {{ address: 127.0.0.1:8080 }} }}\n{}{budgets}\
+         routes: [{{ name: all, limits: [{}], respond: {{}} }}]\n",
+        if limits > 0 { "limits:\n" } else { "" },
+        names.join(", ")
+    );
+    let file = PathBuf::from("bench.yaml");
+    let config = Config::from_text(&text, &file)?;
+    let (opened, stats) = (prefilter::open(&config)?, Stats::default());
+    let access_log = AccessLog::open(&config::AccessLog::Off)?;
+    let first = Generation::compile(1, file, config, opened.table.secret(), &stats);
+    Ok(Host::new(
+        opened.table,
+        opened.book,
+        opened.kernel,
+        stats,
+        access_log,
+        first,
+    ))
+}
+
+/// Asks the limits about one request of one of a thousand clients, and tells what came of it.
+fn ask<T>(host: &Host, request: u32, tell: impl FnOnce(&Generation, Verdict<'_>) -> T) -> T {
+    let generation = host.generation();
+    let headers = HeaderMap::new();
+    let request_view = RequestView {
+        method: "GET",
+        host: "www.example.org",
+        path: "/index.html",
+        query: None,
+        headers: &headers,
+    };
+    let peer = IpAddr::from((0x0a00_0000 + request % 1000).to_be_bytes());
+    let route = generation.router.find(&request_view);
+    let route = route.expect("the file's one route takes everything");
+    let subject = Subject {
+        request: request_view,
+        client: client::identify(&generation.clients, peer, &headers),
+        route: &route.name,
+        connection: 1,
+    };
+    let now = Nanos::from_secs(1_000).plus(Nanos(u64::from(request) * 20_000));
+    tell(
+        &generation,
+        admission::decide(host, &generation, route, &subject, now),
+    )
+}
+
+fn asked(host: &Host, request: u32) {
+    ask(host, request, |_, verdict| {
+        assert!(matches!(black_box(verdict), Verdict::Admitted(_)));
+    });
+}
+
+/// The same, with the fields of the response.
+fn told(host: &Host, request: u32) {
+    ask(host, request, |generation, verdict| {
+        let mut header = ResponseHeader::build(200, Some(6)).expect("200 is a status");
+        if let Verdict::Admitted(admission) = &verdict
+            && let Some(standing) = &admission.standing
+        {
+            let written = refusal::write_standing(&mut header, generation, standing);
+            written.expect("the fields are visible ASCII");
+        }
+        black_box(header);
+    });
+}
+
+/// The middle of some runs: nanoseconds of this thread's CPU time for one request.
+fn median(mut work: impl FnMut(u32)) -> f64 {
+    let mut runs: Vec<f64> = (0..RUNS).map(|_| timed(&mut work)).collect();
+    runs.sort_by(f64::total_cmp);
+    runs[RUNS / 2]
+}
+
+fn timed(work: &mut impl FnMut(u32)) -> f64 {
+    let begun = cpu_time();
+    for request in 0..REQUESTS {
+        work(black_box(request));
+    }
+    cpu_time().saturating_sub(begun).as_secs_f64() * 1e9 / f64::from(REQUESTS)
+}
+
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
