@@ -1,5 +1,8 @@
 //! The pre-filter as its operator meets it: captures, samples, counters, resets, and floods with forged senders.
 #![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
+mod blocks;
 mod dump;
+mod edge;
 mod frame;
+mod seen;
