@@ -31,12 +31,7 @@ impl Yaml {
     /// The edge example without the keys that are not built yet.
     #[must_use]
     pub fn what_is_built_of_edge(self) -> Self {
-        self.with(" http2: true,", "")
-            .without_line("    health:")
-            .without_line("    queue:")
-            .with("  reports:\n    key: none\n    concurrency: 4\n", "")
-            .with("[per-client, reports]", "[per-client]")
-            .without_line("    count:")
+        self.with(" http2: true,", "").without_line("    health:")
     }
 
     /// Puts `new` in the place of every `old`, of which there must be one.

@@ -101,9 +101,6 @@ fn edge() {
         &[
             ("http2:", "listeners.web.http2"),
             ("health:", "upstreams.app.health"),
-            ("queue:", "limits.search.queue"),
-            ("concurrency:", "limits.reports.concurrency"),
-            ("count:", "limits.not-found.count"),
         ],
     );
     assert_loads(&yaml.what_is_built_of_edge());

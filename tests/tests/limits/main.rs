@@ -7,6 +7,7 @@ use floodwall_tests::{Client, Request, Yaml};
 
 mod accuracy;
 mod admission;
+mod edge;
 mod keys;
 mod refusals;
 mod shapes;
