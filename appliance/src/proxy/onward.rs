@@ -87,6 +87,7 @@ pub(super) fn peer(host: &Host, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
     let peer = forward::peer(address, upstream, time_left);
     ctx.tried.push(address);
     ctx.asked = host.now();
+    ctx.answered = Nanos::ZERO;
     // A body that is sent again passes the filter again.
     ctx.body_bytes = 0;
     Ok(peer)

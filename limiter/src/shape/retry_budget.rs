@@ -70,6 +70,8 @@ impl Rule {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Nanos = Nanos::from_secs(100);
@@ -106,6 +108,37 @@ mod tests {
         let rule = Rule { share: 0, least: 1 };
         let granted = (0..100).filter(|_| budget.retry(rule, NOW)).count();
         assert_eq!(granted, 10);
+    }
+
+    proptest! {
+        /// Against two lists: at no time are there more retries in ten seconds than their share of the requests
+        /// there, and a retry is refused only when one more would be too many.
+        #[test]
+        fn it_grants_what_two_lists_would(
+            steps in proptest::collection::vec((0_u64..3_000, 0_u32..4), 1..300),
+            share in 0_u32..=1_000_000,
+            least in 0_u32..3,
+        ) {
+            let (budget, rule) = (RetryBudget::default(), Rule { share, least });
+            let (mut now, mut requests, mut retries) = (NOW, Vec::new(), Vec::new());
+            for (millis, kind) in steps {
+                now = now.plus(Nanos::from_millis(millis));
+                let second = |time: Nanos| time.0 / Nanos::SECOND.0;
+                requests.retain(|time| second(*time) + 10 > second(now));
+                retries.retain(|time| second(*time) + 10 > second(now));
+                if kind > 0 {
+                    budget.request(now);
+                    requests.push(now);
+                    continue;
+                }
+                let allowed = requests.len() as u64 * u64::from(share) / 1_000_000 + u64::from(least) * 10;
+                let granted = budget.retry(rule, now);
+                prop_assert_eq!(granted, (retries.len() as u64) < allowed);
+                if granted {
+                    retries.push(now);
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ const RATIO: &str = "breaker: { strategy: error_ratio, threshold: 50%, min_reque
 
 #[test]
 fn it_opens_on_the_request_that_completes_the_ratio() {
-    let (web, origin) = (Loopback::free(), Origin::start());
-    let floodwall = Floodwall::start(&front(web, &[origin.address()], RATIO));
+    let (web, admin, origin) = (Loopback::free(), Loopback::free(), Origin::start());
+    let yaml = front(web, &[origin.address()], RATIO);
+    let floodwall = Floodwall::start(&yaml.and(&format!("admin: {{ address: {admin} }}\n")));
     assert_eq!(statuses(web, 5, "/"), [200; 5]);
     assert_eq!(statuses(web, 5, "/status/500"), [500; 5]);
     let refused = Client::of(web).get("/refused");
@@ -32,6 +33,16 @@ fn it_opens_on_the_request_that_completes_the_ratio() {
         (&upstream["refused_open"], &upstream["breaker_opened"]),
         (&2.into(), &1.into())
     );
+    let metrics = Client::of(admin).get("/metrics").body;
+    for line in [
+        "floodwall_upstream_breaker_state{upstream=\"app\",server=\"\"} 2",
+        "floodwall_upstream_breaker_opened_total{upstream=\"app\"} 1",
+        "floodwall_upstream_refused_total{upstream=\"app\",reason=\"open\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let shown = floodwall.ask(&["status"]).stdout;
+    assert!(shown.contains("tries again in"), "{shown}");
     let explained = floodwall.json(&["explain", "--json", "/"]);
     assert_eq!(explained["action"]["unavailable"]["status"], 503);
     assert!(

@@ -64,29 +64,39 @@ fn an_adaptive_bound_finds_out_what_the_upstream_can_do() {
     eventually!(upstream(&floodwall)["in_flight"] == 0);
 }
 
+/// Ten thousand clients, of whom each leaves while the upstream works for it.
 #[test]
 fn clients_that_leave_take_nothing_with_them() {
     let (web, origin) = (Loopback::free(), Origin::start());
-    let more = "max_in_flight: 100
+    let more = "max_in_flight: 1000
     breaker: { strategy: error_ratio, threshold: 1%, min_requests: 1 }
+    outlier: { consecutive: 1 }
     retries: { attempts: 2, on: [connect, reset, timeout, 5xx] }";
     let floodwall = Floodwall::start(&front(web, &[origin.address()], more));
-    for _ in 0..200 {
-        let gone: Vec<_> = (0..50)
+    for round in 1..=100 {
+        let clients: Vec<_> = (0..100)
             .map(|_| {
                 let mut connection = Client::of(web).connect().unwrap();
                 connection
-                    .write(b"GET /slow/100 HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .write(b"GET /slow/500 HTTP/1.1\r\nHost: a\r\n\r\n")
                     .unwrap();
                 connection
             })
             .collect();
-        drop(gone);
+        eventually!(origin.count() == 100 * round);
+        drop(clients);
     }
     eventually!(floodwall.status()["requests"]["in_flight"] == 0);
     let upstream = upstream(&floodwall);
     assert_eq!(upstream["in_flight"], 0);
-    assert_eq!(upstream["breaker"]["state"], "closed");
-    assert_eq!(upstream["breaker"]["bad"], 0);
+    assert_eq!(
+        (&upstream["breaker"]["state"], &upstream["breaker"]["bad"]),
+        (&"closed".into(), &0.into())
+    );
+    assert_eq!(upstream["servers"][0]["ejections"], 0);
+    assert_eq!(
+        (&upstream["requests"], &upstream["retries"]),
+        (&10_000.into(), &0.into())
+    );
     assert_eq!(Client::of(web).get("/").status, 200);
 }
