@@ -9,6 +9,7 @@ use std::{
 };
 
 use nix::sched::{CloneFlags, setns};
+use serde_json::Value;
 
 /// What all hosts of a test are plugged into: a switch in a namespace of its own.
 #[derive(Debug)]
@@ -38,10 +39,7 @@ impl Wire {
     /// Plugs in a host with these addresses, each with its prefix length.
     pub fn host(&self, addresses: &[&str]) -> Host {
         let namespace = Namespace::new();
-        let plug = format!(
-            "p-{}",
-            namespace.name.rsplit('-').next().unwrap_or_default()
-        );
+        let plug = namespace.plug();
         let (host, switch) = (&namespace.name, &self.switch.name);
         ip(&format!(
             "link add eth0 netns {host} type veth peer name {plug} netns {switch}"
@@ -55,6 +53,18 @@ impl Wire {
             ));
         }
         Host { namespace }
+    }
+}
+
+impl Wire {
+    /// How many frames went from the wire to a host, whatever became of them there.
+    pub fn delivered(&self, host: &Host) -> u64 {
+        let (switch, plug) = (&self.switch.name, host.namespace.plug());
+        let words = format!("-s -j -n {switch} link show dev {plug}");
+        let shown: Value = serde_json::from_str(&ip(&words)).expect("`ip -j` writes JSON");
+        shown[0]["stats64"]["tx"]["packets"]
+            .as_u64()
+            .expect("an interface counts")
     }
 }
 
@@ -108,6 +118,11 @@ impl Namespace {
         namespace
     }
 
+    /// The other end of its cable, at the switch.
+    fn plug(&self) -> String {
+        format!("p-{}", self.name.rsplit('-').next().unwrap_or_default())
+    }
+
     fn ip(&self, arguments: &str) {
         ip(&format!("-n {} {arguments}", self.name));
     }
@@ -122,7 +137,7 @@ impl Drop for Namespace {
     }
 }
 
-fn ip(arguments: &str) {
+fn ip(arguments: &str) -> String {
     let ran = Command::new("ip")
         .args(arguments.split_whitespace())
         .output()
@@ -132,4 +147,5 @@ fn ip(arguments: &str) {
         "ip {arguments}: {}",
         String::from_utf8_lossy(&ran.stderr)
     );
+    String::from_utf8_lossy(&ran.stdout).into_owned()
 }
