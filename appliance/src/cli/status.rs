@@ -101,8 +101,11 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     } = &status.connections;
     writeln!(
         out,
-        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many; {cut} cut off"
+        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many"
     )?;
+    if *cut > 0 {
+        writeln!(out, "             {cut} cut off by a block")?;
+    }
     let requests = &status.requests;
     writeln!(
         out,
@@ -114,12 +117,24 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         "             finished {}",
         finished(&requests.finished)
     )?;
+    blocks(out, status)
+}
+
+fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     let budget = &status.blocks_budget;
     writeln!(
         out,
-        "blocks       {}; {} of {} that limits may make, not made {} (full) and {} (too fast)",
-        status.blocks, budget.standing, budget.max, budget.refused_full, budget.refused_rate
-    )
+        "blocks       {}, {} by limits, which may make {}",
+        status.blocks, budget.standing, budget.max
+    )?;
+    if budget.refused_full + budget.refused_rate > 0 {
+        writeln!(
+            out,
+            "             not made: {} over the number, {} too fast",
+            budget.refused_full, budget.refused_rate
+        )?;
+    }
+    Ok(())
 }
 
 fn layers(generation: &document::GenerationStatus) -> String {
