@@ -22,7 +22,7 @@ use aya::{
 };
 use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Quota, Scope, Source};
 use floodwall_xdp::{
-    Action, Checks, Loaded, Mode, PacketKey, PacketLimit, PreFilter, Rules, Settings,
+    Action, Checks, Cost, Loaded, Mode, PacketKey, PacketLimit, PreFilter, Rules, Settings,
 };
 use packet::{ACK, tcp};
 
@@ -64,11 +64,58 @@ fn main() -> Result<(), Failure> {
     report("pass-1-limit", ours.ns(&rules(1), GOOD)?, pass);
     report("pass-4-limits", ours.ns(&rules(4), GOOD)?, pass);
     report("pass-16-limits", ours.ns(&rules(16), GOOD)?, pass);
+    report(
+        "pass-1-limit-of-bytes",
+        ours.ns(&one(|limit| limit.cost = Cost::Bytes), GOOD)?,
+        pass,
+    );
+    report(
+        "pass-1-shadow",
+        ours.ns(&one(|limit| limit.shadow = true), GOOD)?,
+        pass,
+    );
+    let wide = Some(Prefixes { v4: 24, v6: 48 });
+    report(
+        "pass-1-limit-of-its-own-prefix",
+        ours.ns(&one(|limit| limit.prefixes = wide), GOOD)?,
+        pass,
+    );
+    let elsewhere = vec![("192.0.2.0/24".parse()?, None)];
+    let excepted = one(|limit| limit.exceptions.clone_from(&elsewhere));
+    report(
+        "pass-1-limit-beside-an-exception",
+        ours.ns(&excepted, GOOD)?,
+        pass,
+    );
+    let chain = tcp("2001:db8::7", 443, ACK)
+        .behind(60, &[0; 7])
+        .behind(0, &[0; 7])
+        .bytes();
+    report(
+        "pass-ipv6-2-extensions",
+        ours.ns_of(&rules(0), &chain)?,
+        None,
+    );
+    let plain = tcp("2001:db8::7", 443, ACK).bytes();
+    report("pass-ipv6", ours.ns_of(&rules(0), &plain)?, None);
+    report("malformed", ours.ns_of(&rules(0), &plain[..60])?, drop);
+    report(
+        "bogus-flags",
+        ours.ns_of(&rules(0), &tcp(GOOD, 443, 0).bytes())?,
+        drop,
+    );
+    let closed = one(|limit| limit.quota = Quota::CLOSED);
+    report("limited", ours.ns(&closed, GOOD)?, drop);
     let listed = Rules {
         deny: vec!["203.0.113.0/24".parse()?],
         ..rules(1)
     };
     report("denied", ours.ns(&listed, BAD)?, drop);
+    let sampled = Rules {
+        sample: Some(Quota::new(10, Nanos::SECOND, 10)),
+        ..listed.clone()
+    };
+    report("denied-sampled", ours.ns(&sampled, BAD)?, drop);
     report("pass-beside-a-list", ours.ns(&listed, GOOD)?, pass);
     ours.block(BAD)?;
     report("blocked", ours.ns(&rules(1), BAD)?, drop);
@@ -87,6 +134,13 @@ fn unchecked() -> Rules {
         },
         ..rules(0)
     }
+}
+
+/// One limit that is something else as well.
+fn one(change: impl Fn(&mut PacketLimit)) -> Rules {
+    let mut rules = rules(1);
+    rules.limits.iter_mut().for_each(change);
+    rules
 }
 
 fn rules(limits: u32) -> Rules {
@@ -123,9 +177,12 @@ impl Ours {
     }
 
     fn ns(&self, rules: &Rules, from: &str) -> Result<f64, Failure> {
+        self.ns_of(rules, &tcp(from, 443, ACK).bytes())
+    }
+
+    fn ns_of(&self, rules: &Rules, packet: &[u8]) -> Result<f64, Failure> {
         let program: Loaded = self.filter.load(rules)?;
-        let packet = tcp(from, 443, ACK).bytes();
-        median(|| Ok(program.test_run(&packet, REPEAT)?.time))
+        median(|| Ok(program.test_run(packet, REPEAT)?.time))
     }
 
     /// What the verifier has to look at, and how long a reload waits for it.
