@@ -281,6 +281,8 @@ impl Filter {
             mode: Mode::Native,
             sources: 1 << 20,
             bpffs: Settings::BPFFS.into(),
+            required: true,
+            replace: false,
         };
         let filter = PreFilter::attach(&settings, rules)?;
         filter.renew_lease(Nanos::MAX);

@@ -5,7 +5,7 @@
 //! at all, a blocked one none but for its length, and one with limits asks the exact clock once, which is
 //! more than half of its time. Whatever is rare (a key that moves in, twins, a refund) is behind a call.
 
-use floodwall_limiter::{FlowId, KeyHash, Nanos, Scope, Source, set};
+use floodwall_limiter::{FlowId, KeyHash, Nanos, Prefixes, Scope, Source, set};
 use floodwall_xdp_abi::{
     Address, Datagram, Facts, Icmp, Port, Reason,
     list::{ACTION, DROP, PASS},
@@ -63,8 +63,7 @@ fn of(packet: Packet, datagram: &Datagram) -> Fate {
     if rule!(flags) & CHECKS != 0 && !matches!(datagram.odd, Reason::Passed) {
         return leased(datagram.odd);
     }
-    let address = whole(datagram.source);
-    let source = address.within(rule!(prefixes));
+    let source = source(datagram.source, rule!(prefixes));
     let key = KeyHash::of_source(rule!(secret), source);
     if let Some(reason) = block(packet, key, datagram) {
         return reason.into();
@@ -87,6 +86,7 @@ fn of(packet: Packet, datagram: &Datagram) -> Fate {
     } else {
         0
     };
+    let address = self::source(datagram.source, WHOLE);
     let subject = Subject::of(address, source, key, datagram.port, length, class);
     budget::charge_all(limits, &subject, moment.now)
 }
@@ -102,12 +102,14 @@ pub(crate) fn leased(reason: Reason) -> Fate {
 }
 
 #[inline(always)]
-fn whole(address: Address) -> Source {
+fn source(address: Address, prefixes: Prefixes) -> Source {
     match address {
-        Address::V4(bits) => Source::v4(bits, 32),
-        Address::V6 { high, low } => Source::v6(high, low, 128),
+        Address::V4(bits) => Source::v4(bits, prefixes.v4),
+        Address::V6 { high, low } => Source::v6(high, low, prefixes.v6),
     }
 }
+
+const WHOLE: Prefixes = Prefixes { v4: 32, v6: 128 };
 
 /// The limits that take this packet, by bit.
 #[inline(always)]
