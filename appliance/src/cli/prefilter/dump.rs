@@ -124,6 +124,7 @@ impl Dump {
             let packets = &packets;
             return print_json(out, &Dumped { running, packets });
         }
+        writeln!(out, "loaded: {}", loaded(meant.running.as_ref()))?;
         Ok(table(&packets).write(out)?)
     }
 }
