@@ -153,7 +153,9 @@ pub(super) fn broken(
     }
     let now = host.now();
     let repeat = repeat(session, ctx, Failure::Reset);
-    if stale && repeat.idempotent && repeat.body_kept && !repeat.answered {
+    let afresh = ctx.tried.len().saturating_sub(1 + ctx.retries as usize);
+    let may_go_again = repeat.idempotent && repeat.body_kept && !repeat.answered;
+    if stale && may_go_again && afresh < MOST_AFRESH {
         // First it gives back what it holds: the only probe of a half-open breaker must not stand in its own way.
         ctx.attempt = None;
         let next = ctx
@@ -170,6 +172,10 @@ pub(super) fn broken(
     };
     error.set_retry(again(session, ctx, failure, now));
 }
+
+/// So many kept connections may have gone stale; an upstream that closes even more of them has failed. With the
+/// ten retries that a file may ask for, that is within the sixteen tries that the engine makes.
+const MOST_AFRESH: usize = 4;
 
 /// Prepares another try, if there may be one.
 fn again(session: &Session, ctx: &mut Exchange, failure: Failure, now: Nanos) -> bool {
