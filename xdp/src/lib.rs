@@ -13,6 +13,7 @@ mod control;
 mod counters;
 mod error;
 mod exceptions;
+mod features;
 mod foreign;
 mod header;
 mod interfaces;
@@ -32,6 +33,7 @@ mod slots;
 
 pub use counters::{Counters, InterfaceCounters, LimitCounters, ReasonCounters};
 pub use error::Error;
+pub use features::{Feature, features};
 pub use floodwall_xdp_abi::Reason;
 pub use header::Header;
 pub use interfaces::Change;

@@ -201,6 +201,17 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
         }
         heading = "           ";
     }
+    for lacking in kernel
+        .features
+        .iter()
+        .filter(|each| each.present == Some(false))
+    {
+        let (name, since) = (&lacking.name, &lacking.since);
+        writeln!(
+            out,
+            "             this kernel lacks {name}, which came with {since}"
+        )?;
+    }
     if let Some(why) = &kernel.why {
         writeln!(out, "             {why}")?;
     }

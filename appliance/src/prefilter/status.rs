@@ -1,5 +1,7 @@
 //! The pre-filter as operators see it.
 
+use std::sync::OnceLock;
+
 use floodwall_xdp::{self as xdp, Origin, PreFilter, ReasonCounters};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ pub struct KernelStatus {
     /// Why it is off, or what of an earlier state had to be given up.
     pub why: Option<String>,
     pub interfaces: Vec<Interface>,
+    /// What this kernel can do, asked once.
+    pub features: Vec<Feature>,
     /// Packets by what decided over them, since the maps were made.
     pub packets: Vec<PacketCount>,
     pub limits: Vec<PacketLimitCount>,
@@ -24,6 +28,35 @@ pub struct KernelStatus {
     pub samples: Vec<Dropped>,
     /// Samples that nobody took out in time.
     pub samples_lost: u64,
+}
+
+/// A part of the kernel that the pre-filter uses, or could.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    pub name: String,
+    /// The first kernel that has it.
+    pub since: String,
+    /// Whether the pre-filter does without it.
+    pub optional: bool,
+    /// None when the kernel does not say.
+    pub present: Option<bool>,
+}
+
+/// A kernel does not change while the process runs.
+fn features() -> Vec<Feature> {
+    static ASKED: OnceLock<Vec<Feature>> = OnceLock::new();
+    let ask = || {
+        let features = xdp::features().into_iter();
+        features
+            .map(|feature| Feature {
+                name: feature.name.to_owned(),
+                since: feature.since.to_owned(),
+                optional: feature.optional,
+                present: feature.present,
+            })
+            .collect()
+    };
+    ASKED.get_or_init(ask).clone()
 }
 
 /// One interface.
@@ -127,6 +160,7 @@ impl KernelStatus {
                 .iter()
                 .map(|interface| Interface::of(interface, &counters))
                 .collect(),
+            features: features(),
             packets: packets(&counters.reasons),
             limits: counters
                 .limits

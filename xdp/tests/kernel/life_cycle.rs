@@ -304,3 +304,19 @@ fn each_interface_has_its_own_counts_of_packets_and_dropped_bytes() {
     assert_eq!(denied("left"), (0, 0));
     assert_eq!(denied("right"), (5, 5 * frame.len() as u64));
 }
+
+#[test]
+fn a_kernel_that_runs_the_program_has_what_the_program_needs() {
+    if skipped() {
+        return;
+    }
+    let features = floodwall_xdp::features();
+    for feature in features.iter().filter(|feature| !feature.optional) {
+        assert_eq!(feature.present, Some(true), "{feature:?}");
+    }
+    assert!(
+        features
+            .iter()
+            .any(|feature| feature.name == "syncookies" && feature.present.is_some())
+    );
+}
