@@ -295,6 +295,81 @@ fn limits() {
 }
 
 #[test]
+fn shapes_of_limits() {
+    let refused = |rest: &str| {
+        let text = format!(
+            "{DOOR}limits: {{ b: {{ key: none, rate: 1/s }}, a: {{ key: client, {rest} }} }}\n"
+        );
+        let problems = Config::from_text(&text, "f").unwrap_err().to_string();
+        problems
+            .replace("f:3:", "")
+            .lines()
+            .map(|line| line.split_once(": ").unwrap().1.to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (rest, expected) in [
+        (
+            "rate: 1/s, concurrency: 3",
+            "limits.a: found `rate` and `concurrency`; allowed: exactly one of rate, concurrency",
+        ),
+        (
+            "concurrency: 3, warm_up: { period: 1s }",
+            "limits.a.warm_up: found it beside `concurrency`, but it belongs to a rate; allowed: one of the two",
+        ),
+        (
+            "rate: 1/s, warm_up: { period: 1s, cold_factor: 1 }",
+            "limits.a.warm_up.cold_factor: found the number 1; allowed: a whole number from 2 to 100",
+        ),
+        (
+            "rate: 1/s, queue: { max_wait: 1s }, cost: { response_header: x-cost }",
+            "limits.a.cost: found it beside `queue`, but a turn is given out before its cost is known; allowed: one of the two",
+        ),
+        (
+            "rate: 1KiB/s, count: bytes, queue: { max_wait: 1s }",
+            "limits.a.queue: found it beside a `count` of something else than requests; allowed: only with `count: requests`",
+        ),
+        (
+            "rate: 1KiB/s",
+            "limits.a.rate: found `1KiB/s`; allowed: N/s, N/m, N/h, N/d or N/DURATION, such as 50/s, 20/10s or 10k/s",
+        ),
+        (
+            "rate: 1/s, count: { responses: { errors: false } }",
+            "limits.a.count.responses: found nothing that counts; allowed: `status`, `errors: true`, or both",
+        ),
+        (
+            "rate: 1/s, count: { responses: { status: [404, 7xx] } }",
+            "limits.a.count.responses.status[1]: found `7xx`; allowed: a status such as 404, or a class such as 5xx",
+        ),
+        (
+            "rate: 1/s, related: { limit: a }",
+            "limits.a.related.limit: found the limit itself; allowed: another limit",
+        ),
+        (
+            "rate: 1/s, related: { route: nowhere }",
+            "limits.a.related.route: found `nowhere`, but no route has this name; allowed: all",
+        ),
+        (
+            "rate: 1/s, adapt: { memory: { low: 90%, high: 1GiB, rate: 1/s } }",
+            "limits.a.adapt.memory.high: found a share beside a size; allowed: both of one kind",
+        ),
+        (
+            "rate: 1/s, adapt: { memory: { low: 90%, high: 60%, rate: 1/s } }",
+            "limits.a.adapt.memory.high: found no more than `low`; allowed: more than `low`",
+        ),
+        (
+            "concurrency: 3, exceptions: { 192.0.2.1: 1/s }",
+            "limits.a.exceptions.\"192.0.2.1\": found `1/s`; allowed: a whole number from 0 to 1000000",
+        ),
+        (
+            "rate: 1/s, enforce: 40",
+            "limits.a.enforce: found the number 40; allowed: a share such as 40%",
+        ),
+    ] {
+        assert_eq!(refused(rest), [expected], "{rest}");
+    }
+}
+
+#[test]
 fn clients_and_addresses() {
     check(&[
         (

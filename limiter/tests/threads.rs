@@ -10,7 +10,7 @@ use std::{
 };
 
 use floodwall_limiter::{
-    FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Quota, Secret,
+    FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Quota, Secret, Source,
     clock::{Clock, HandCrank},
     table::Set,
 };
@@ -83,6 +83,40 @@ fn a_hundred_keys_are_given_exactly_their_budgets() {
         "{given:?}"
     );
     assert_eq!(table.displaced(), 0);
+}
+
+/// Eight threads ask once for each of a million keys: three of them are admitted for each, but for keys that share a
+/// set of four cells with four others.
+#[test]
+fn a_million_keys_are_given_their_budgets() {
+    const KEYS: u32 = 1_000_000;
+    const BURST: u64 = 3;
+    let table = FlowTable::own(1 << 22, SECRET);
+    let quota = Quota::new(1, Nanos::from_secs(3600), BURST);
+    let limit = LimitId::new(SECRET, LimitKind::Request, "threads");
+    let given: u64 = thread::scope(|scope| {
+        let ask = |address: u32| {
+            let source = Source::v4(address, 32);
+            let flow = FlowId::new(KeyHash::of_source(SECRET, source), limit);
+            u64::from(table.charge(flow, quota, START, 1).is_ok())
+        };
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| scope.spawn(move || (0..KEYS).map(ask).sum::<u64>()))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(u64::MAX))
+            .sum()
+    });
+    let allowed = u64::from(KEYS) * BURST;
+    let lost = table.displaced() * BURST;
+    println!("{given} of {allowed}; {} displaced", table.displaced());
+    assert!(given <= allowed + lost, "{given} of {allowed} and {lost}");
+    assert!(given * 100 >= allowed * 99, "{given} of {allowed}");
+    assert!(
+        lost * 100 <= allowed * 2,
+        "{lost} units in a table four times as large"
+    );
 }
 
 #[test]

@@ -275,24 +275,22 @@ impl<'a> Taken<'a> {
     /// Every limit admits it: charges what was looked at by others, and keeps nothing to give back.
     pub(super) fn admit(mut self) -> Admission {
         let standing = self.standing();
-        let charges = mem::take(&mut self.charges);
+        let (host, now) = (self.host, self.now);
         let mut after = Afterwards::default();
-        for charge in &charges {
+        for charge in self.charges.drain(..) {
             let asked = &charge.asked;
             asked.limit.stats.admitted.one();
             if let Grant::WarmUp(curve, _) = &asked.rule.grant {
-                let now = self.now;
                 // Too many races leave the key a little colder than it is.
-                let _ = self
-                    .host
-                    .table
-                    .update(asked.warmth(), now, |word| Ok(curve.admitted(word, now)));
+                let _ =
+                    host.table
+                        .update(asked.warmth(), now, |word| Ok(curve.admitted(word, now)));
             }
             if matches!(asked.limit.counts, Counts::Requests { cost: Some(_) }) {
                 after.push(After::new(asked, Some((charge.quota, charge.done))));
             }
         }
-        for look in mem::take(&mut self.looks) {
+        for look in self.looks.drain(..) {
             look.asked.limit.stats.admitted.one();
             if !matches!(look.asked.limit.counts, Counts::Related) {
                 after.push(After::new(&look.asked, None));
@@ -302,20 +300,17 @@ impl<'a> Taken<'a> {
             let interval = watching.rule.price(1);
             // One over the rate and no more, so that the watching limit opens as soon as the load is gone.
             let deepest = watching.rule.depth().plus(interval);
-            let _ = self
-                .host
-                .table
-                .debit(watching.flow(), interval, deepest, self.now);
+            // Too many races forgive one charge.
+            let _ = host.table.debit(watching.flow(), interval, deepest, now);
         }
-        let slots = mem::take(&mut self.slots);
-        for (asked, _) in &slots {
+        for (asked, _) in &self.slots {
             asked.limit.stats.admitted.one();
         }
         Admission {
             standing,
             shadowed: mem::take(&mut self.shadowed),
             after,
-            slots: slots.into_iter().map(|(_, slot)| slot).collect(),
+            slots: self.slots.drain(..).map(|(_, slot)| slot).collect(),
         }
     }
 
