@@ -113,13 +113,23 @@ pub fn write_standing(
     let Standing {
         remaining, reset, ..
     } = standing;
-    let mut field = format!("{};r={remaining}", limit.quoted);
-    if let Some(reset) = reset {
-        // A `String` takes everything.
-        let _ = write!(field, ";t={}", reset.secs_ceil());
+    let reset = reset.map(Nanos::secs_ceil);
+    // As long as it will be, so that it is allocated once and the header keeps it as it is.
+    let length = limit.quoted.len() + 3 + digits(*remaining) + reset.map_or(0, |t| 3 + digits(t));
+    let mut field = String::with_capacity(length);
+    // A `String` takes everything.
+    let _ = write!(field, "{};r={remaining}", limit.quoted);
+    if let Some(seconds) = reset {
+        let _ = write!(field, ";t={seconds}");
     }
     header.insert_header("ratelimit", field)?;
     Ok(())
+}
+
+fn digits(number: u64) -> usize {
+    number
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1)
 }
 
 /// Names the limits that would have refused, were they enforced.
