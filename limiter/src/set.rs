@@ -64,6 +64,21 @@ pub trait Cells {
     fn swap_fingerprint(&self, way: usize, from: u64, to: u64) -> bool;
     /// Replaces the time if it is `from`, and tells whether it was.
     fn swap_time(&self, way: usize, from: u64, to: u64) -> bool;
+
+    /// The same number. The kernel's side makes the verifier forget what it knows of it, so that what follows is
+    /// looked at once, whatever led there.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
+
+    /// The same cell, see [`Cells::forget`].
+    #[inline(always)]
+    fn forget_way(&self, way: usize) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "it was a `usize`")]
+        let way = self.forget(way as u64) as usize;
+        way % WAYS
+    }
 }
 
 /// A charge that was made.
@@ -175,9 +190,10 @@ pub fn update<C: Cells>(
             let Some((way, lost)) = claim(cells, fingerprint, now) else {
                 continue;
             };
-            displaced = higher(displaced, lost);
+            displaced = Nanos(cells.forget(higher(displaced, lost).0));
             (way, fingerprint)
         };
+        let (way, seen) = (cells.forget_way(way), cells.forget(seen));
         if is_claim(seen) && !move_in(cells, way, fingerprint) {
             continue;
         }
@@ -270,25 +286,35 @@ pub struct Blocked {
     pub host: bool,
 }
 
+/// Whether a source has a cell for a block, in either scope, which may be over: what tells most packets apart
+/// without a clock.
+#[inline(always)]
+pub fn was_blocked<C: Cells>(cells: &C, block: FlowId) -> bool {
+    let wanted = block.fingerprint() & !HOST;
+    (0..WAYS).any(|way| is_of(cells.fingerprint(way) & !HOST, wanted))
+}
+
 /// Looks for the cells that block a source, in both scopes, with one pass over the set.
 #[inline(always)]
 pub fn blocked<C: Cells>(cells: &C, block: FlowId, now: Nanos) -> Blocked {
     let wanted = block.fingerprint() & !HOST;
-    let mut found = Blocked {
-        listeners: false,
-        host: false,
-    };
+    // As bits rather than two flags, whose every combination the kernel's verifier would follow.
+    let mut found = 0;
     for way in 0..WAYS {
         let fingerprint = cells.fingerprint(way);
         if is_of(fingerprint & !HOST, wanted) {
             let time = cells.time(way);
             // The cell may have changed hands between the two loads: then the time is somebody else's.
             let live = !is_claim(time) && time > now.0 && cells.fingerprint(way) == fingerprint;
-            found.host |= live && fingerprint & HOST != 0;
-            found.listeners |= live && fingerprint & HOST == 0;
+            if live {
+                found |= 1 << (fingerprint & HOST);
+            }
         }
     }
-    found
+    Blocked {
+        listeners: found & 1 != 0,
+        host: found & 1 << HOST != 0,
+    }
 }
 
 /// The next even number; the last one stays.

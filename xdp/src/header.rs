@@ -1,8 +1,8 @@
 //! Who sends a packet to whom: what the parser sees in a frame, for people.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use floodwall_xdp_abi::{Address, Datagram, Frame, packet::parse};
+use floodwall_xdp_abi::{Datagram, Frame, packet::parse};
 
 /// The addresses of an IP packet, and what it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +27,10 @@ impl Header {
 
     fn of_datagram(frame: &[u8], datagram: &Datagram) -> Option<Self> {
         let header = frame.get(datagram.network..)?;
-        let (source, destination): (IpAddr, IpAddr) = match datagram.source {
-            Address::V4(source) => {
-                let destination: [u8; 4] = header.get(16..20)?.try_into().ok()?;
-                (
-                    Ipv4Addr::from_bits(source).into(),
-                    Ipv4Addr::from(destination).into(),
-                )
-            }
-            Address::V6 { high, low } => {
-                let destination: [u8; 16] = header.get(24..40)?.try_into().ok()?;
-                let source = u128::from(high) << 64 | u128::from(low);
-                (
-                    Ipv6Addr::from_bits(source).into(),
-                    Ipv6Addr::from(destination).into(),
-                )
-            }
+        let source = IpAddr::from(datagram.source);
+        let destination = match source {
+            IpAddr::V4(_) => IpAddr::from(*header.get(16..)?.first_chunk::<4>()?),
+            IpAddr::V6(_) => IpAddr::from(*header.get(24..)?.first_chunk::<16>()?),
         };
         let port = datagram.port;
         Some(Self {

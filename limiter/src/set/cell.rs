@@ -29,7 +29,7 @@ pub(super) fn locate<C: Cells>(cells: &C, fingerprint: u64) -> Option<(usize, u6
     for way in 0..WAYS {
         let time = cells.time(way);
         if holds(cells, way, fingerprint, time) {
-            return Some((way, time));
+            return Some((cells.forget_way(way), time));
         }
     }
     None
@@ -73,6 +73,11 @@ pub(super) fn claim<C: Cells>(cells: &C, fingerprint: u64, now: Nanos) -> Option
         if debt < best.2 {
             best = (way, time, debt);
         }
+        best = (
+            cells.forget_way(best.0),
+            cells.forget(best.1),
+            cells.forget(best.2),
+        );
     }
     let (way, time, debt) = best;
     let displaced = if is_claim(time) {

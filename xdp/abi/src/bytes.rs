@@ -16,7 +16,43 @@ pub trait Bytes {
 
     /// Whether it came in over the loopback interface.
     fn is_looped(&self) -> bool;
+
+    /// The same number. The kernel's side makes the verifier forget what it knows of it, where ways join whose
+    /// difference matters to nobody behind: what follows is looked at once then, instead of once for each way.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
 }
+
+/// [`Bytes::forget`] for smaller numbers.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a number comes back as it went in"
+)]
+pub(crate) trait Forget: Bytes {
+    #[inline(always)]
+    fn forget_u8(&self, number: u8) -> u8 {
+        self.forget(number.into()) as u8
+    }
+
+    #[inline(always)]
+    fn forget_u16(&self, number: u16) -> u16 {
+        self.forget(number.into()) as u16
+    }
+
+    #[inline(always)]
+    fn forget_u32(&self, number: u32) -> u32 {
+        self.forget(number.into()) as u32
+    }
+
+    #[inline(always)]
+    fn forget_size(&self, number: usize) -> usize {
+        self.forget(number as u64) as usize
+    }
+}
+
+impl<B: Bytes + ?Sized> Forget for B {}
 
 /// Some bytes of a packet that are known to be there. Numbers are read in network order.
 ///

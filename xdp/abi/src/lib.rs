@@ -19,6 +19,6 @@ pub mod packet;
 pub mod reason;
 pub mod rules;
 
-pub use packet::{Address, Datagram, Facts, Frame, Icmp, Malformed, Port};
+pub use packet::{Address, Datagram, Facts, Frame, Icmp, Malformed, Odd, Port};
 pub use reason::Reason;
 pub use rules::Rules;

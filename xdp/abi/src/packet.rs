@@ -11,9 +11,11 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::{
     Reason,
-    bytes::{Bytes, Window},
+    bytes::{Bytes, Forget as _, Window},
 };
 
 /// What a frame is.
@@ -36,8 +38,8 @@ pub struct Datagram {
     pub port: Port,
     pub icmp: Icmp,
     pub facts: Facts,
-    /// The first of the checks asked for that speaks against it; [`Reason::Passed`] when none does.
-    pub odd: Reason,
+    /// What the checks asked for have found against it.
+    pub odd: Odd,
     /// Where the IP header begins.
     pub network: usize,
     /// Where the transport header begins.
@@ -47,16 +49,67 @@ pub struct Datagram {
 }
 
 /// An address in host byte order.
+///
+/// No enum, of which one variant leaves undefined what another has: the compiler for BPF computes with that
+/// before it looks, and the verifier refuses any use of a register that was never set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Address {
-    V4(u32),
-    V6 { high: u64, low: u64 },
+pub struct Address {
+    is_v4: bool,
+    high: u64,
+    low: u64,
+}
+
+impl Address {
+    #[inline(always)]
+    pub const fn v4(bits: u32) -> Self {
+        Self {
+            is_v4: true,
+            high: 0,
+            low: bits as u64,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn v6(high: u64, low: u64) -> Self {
+        Self {
+            is_v4: false,
+            high,
+            low,
+        }
+    }
+
+    /// The 32 bits of an IPv4 address.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "there are no more bits")]
+    pub const fn as_v4(self) -> Option<u32> {
+        if self.is_v4 {
+            Some(self.low as u32)
+        } else {
+            None
+        }
+    }
+
+    /// The upper and the lower half of an IPv6 address.
+    #[inline(always)]
+    pub const fn halves(self) -> [u64; 2] {
+        [self.high, self.low]
+    }
+}
+
+impl From<Address> for IpAddr {
+    fn from(address: Address) -> Self {
+        match (address.as_v4(), address.halves()) {
+            (Some(bits), _) => Ipv4Addr::from_bits(bits).into(),
+            (None, [high, low]) => {
+                Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+            }
+        }
+    }
 }
 
 /// A destination port, or none.
 ///
-/// No `Option`, whose payload is undefined when there is none: the compiler for BPF computes with that
-/// before it looks, and the verifier refuses any use of a register that was never set.
+/// No `Option`, for the reason that [`Address`] is no enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Port(u32);
@@ -175,6 +228,60 @@ impl Facts {
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
+
+    /// The same without its past: see [`Bytes::forget`].
+    #[inline(always)]
+    fn forgotten<B: Bytes + ?Sized>(self, bytes: &B) -> Self {
+        Self(bytes.forget_u32(self.0))
+    }
+}
+
+/// What is odd about a packet, as a set of bits, in the order of what is named first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Odd(u32);
+
+impl Odd {
+    pub const NOTHING: Self = Self(0);
+    const MARTIAN: Self = Self(1);
+    const LAND: Self = Self(2);
+    const FRAGMENT: Self = Self(4);
+    const LENGTH: Self = Self(8);
+    const TCP_FLAGS: Self = Self(16);
+
+    #[inline(always)]
+    pub const fn is_any(self) -> bool {
+        self.0 != 0
+    }
+
+    #[inline(always)]
+    const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The first of what was found; [`Reason::Passed`] when nothing was.
+    #[inline(always)]
+    pub const fn reason(self) -> Reason {
+        if self.0 & Self::MARTIAN.0 != 0 {
+            Reason::Martian
+        } else if self.0 & Self::LAND.0 != 0 {
+            Reason::Land
+        } else if self.0 & Self::FRAGMENT.0 != 0 {
+            Reason::Fragment
+        } else if self.0 & Self::LENGTH.0 != 0 {
+            Reason::BadLength
+        } else if self.0 & Self::TCP_FLAGS.0 != 0 {
+            Reason::TcpFlags
+        } else {
+            Reason::Passed
+        }
+    }
+
+    /// The same without its past: see [`Bytes::forget`].
+    #[inline(always)]
+    fn forgotten<B: Bytes + ?Sized>(self, bytes: &B) -> Self {
+        Self(bytes.forget_u32(self.0))
+    }
 }
 
 /// The frame ends too early, contradicts itself, or has more headers than are followed.
@@ -219,6 +326,8 @@ pub fn parse<B: Bytes + ?Sized>(bytes: &B, checks: impl Checks) -> Result<Frame,
         kind = bytes.window::<TAG>(at).ok_or(Malformed)?.u16(2);
         at += TAG;
     }
+    // 14, 18 or 22: the mask is the bound that the verifier wants.
+    let at = bytes.forget_size(at) & 31;
     match kind {
         IPV4 => ipv4::parse(bytes, at, checks),
         IPV6 => ipv6::parse(bytes, at, checks),
@@ -232,22 +341,12 @@ fn is_tag(kind: u16) -> bool {
     kind == VLAN || kind == SERVICE_VLAN
 }
 
-/// The reason if something of the kind is asked for and found; the search is not made otherwise.
+/// What is odd if something of the kind is asked for and found; the search is not made otherwise.
 #[inline(always)]
-fn odd(checks: impl Checks, check: u32, reason: Reason, found: impl FnOnce() -> bool) -> Reason {
+fn odd(checks: impl Checks, check: u32, odd: Odd, found: impl FnOnce() -> bool) -> Odd {
     if checks.on(check) && found() {
-        reason
+        odd
     } else {
-        Reason::Passed
-    }
-}
-
-/// The first of two that is odd.
-#[inline(always)]
-fn first(one: Reason, other: impl FnOnce() -> Reason) -> Reason {
-    if matches!(one, Reason::Passed) {
-        other()
-    } else {
-        one
+        Odd::NOTHING
     }
 }

@@ -7,6 +7,8 @@ use core::{
 
 use floodwall_limiter::set::{Cells, WAYS};
 
+use crate::rules;
+
 /// One set of the flow table.
 #[derive(Clone, Copy)]
 pub(crate) struct Set(*mut u64);
@@ -61,5 +63,10 @@ impl Cells for Set {
     #[inline(always)]
     fn swap_time(&self, way: usize, from: u64, to: u64) -> bool {
         self.swap(way % WAYS * 2 + 1, from, to)
+    }
+
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        rules::forget(number)
     }
 }

@@ -2,17 +2,11 @@
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use floodwall_xdp_abi::{
-    Address, Datagram, Facts, Icmp, Port, Reason,
+    Address, Datagram, Facts, Icmp, Odd, Port, Reason,
     rules::{RESETS, SAMPLES},
 };
 
-use crate::{
-    maps,
-    memory::Packet,
-    reset,
-    rules,
-    sample,
-};
+use crate::{maps, memory::Packet, reset, rules, sample};
 
 /// What was decided over a packet.
 #[derive(Clone, Copy)]
@@ -31,12 +25,12 @@ impl From<Reason> for Fate {
 
 /// Stands for what could not be parsed. It has no end that would be in the first buffer.
 pub(crate) const UNPARSED: Datagram = Datagram {
-    source: Address::V6 { high: 0, low: 0 },
+    source: Address::v6(0, 0),
     protocol: 0,
     port: Port::NONE,
     icmp: Icmp::NONE,
     facts: Facts::NONE,
-    odd: Reason::Passed,
+    odd: Odd::NOTHING,
     network: 0,
     transport: 0,
     end: usize::MAX,

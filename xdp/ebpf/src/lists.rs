@@ -23,11 +23,11 @@ static LISTS: Lists = Lists::EMPTY;
 /// What the longest prefix of an address says; zero when there is none.
 #[inline(always)]
 pub(crate) fn lookup(source: Address) -> Value {
-    match source {
-        Address::V4(_) if !rules::on(LISTED_V4) => 0,
-        Address::V6 { .. } if !rules::on(LISTED_V6) => 0,
-        Address::V4(bits) => list::lookup(shape(&LISTS.v4), &BucketsV4, V4(bits)),
-        Address::V6 { high, low } => list::lookup(shape(&LISTS.v6), &BucketsV6, V6 { high, low }),
+    match (source.as_v4(), source.halves()) {
+        (Some(_), _) if !rules::on(LISTED_V4) => 0,
+        (None, _) if !rules::on(LISTED_V6) => 0,
+        (Some(bits), _) => list::lookup(shape(&LISTS.v4), &BucketsV4, V4(bits)),
+        (None, [high, low]) => list::lookup(shape(&LISTS.v6), &BucketsV6, V6 { high, low }),
     }
 }
 

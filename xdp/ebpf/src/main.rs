@@ -5,7 +5,7 @@
 //! passed as `prefilter.malformed` says.
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(
     internal_features,
     reason = "BPF has a compare-exchange, but core's atomics for this target do not offer it"

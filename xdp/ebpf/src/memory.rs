@@ -5,7 +5,7 @@ use core::ptr;
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len, programs::XdpContext};
 use floodwall_xdp_abi::bytes::{Bytes, Window};
 
-use crate::reset::Writable;
+use crate::{reset::Writable, rules};
 
 /// The packet's first buffer; headers are always in it.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub(crate) struct Packet {
     ctx: *mut xdp_md,
     data: usize,
     end: usize,
+    /// See [`rules::unknown_zero`].
+    zero: u64,
 }
 
 impl Packet {
@@ -22,6 +24,7 @@ impl Packet {
             ctx: ctx.ctx,
             data: ctx.data(),
             end: ctx.data_end(),
+            zero: rules::unknown_zero(),
         }
     }
 
@@ -79,6 +82,11 @@ impl Bytes for Packet {
     #[inline(always)]
     fn reaches(&self, end: usize) -> bool {
         end <= self.end - self.data || end as u64 <= self.length()
+    }
+
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        rules::forget_by(self.zero, number)
     }
 
     #[inline(always)]

@@ -39,9 +39,10 @@ pub(crate) fn answer(packet: Packet, datagram: &Datagram) -> bool {
     if !Gate::Reset.admits(rule!(reset), maps::coarse_clock().now) {
         return false;
     }
-    let length = match datagram.source {
-        Address::V4(_) => answer.over_ipv4(packet, network),
-        Address::V6 { .. } => answer.over_ipv6(packet, network),
+    let length = if datagram.source.as_v4().is_some() {
+        answer.over_ipv4(packet, network)
+    } else {
+        answer.over_ipv6(packet, network)
     };
     if let Some(counters) = maps::counters() {
         counters.reset();
@@ -62,9 +63,9 @@ fn is_to_one(packet: Packet) -> bool {
 
 #[inline(always)]
 fn is_from_one(source: Address) -> bool {
-    match source {
-        Address::V4(bits) => bits >> 28 < 14,
-        Address::V6 { high, .. } => high >> 56 != 0xff,
+    match (source.as_v4(), source.halves()) {
+        (Some(bits), _) => bits >> 28 < 14,
+        (None, [high, _]) => high >> 56 != 0xff,
     }
 }
 
@@ -178,10 +179,7 @@ fn folded(sum: u32) -> u16 {
 #[inline(always)]
 fn swap_ethernet(packet: Packet) -> Option<()> {
     let frame = packet.writable::<12>(0)?;
-    let (to, from) = (
-        (frame.u32(0), frame.u16(4)),
-        (frame.u32(6), frame.u16(10)),
-    );
+    let (to, from) = ((frame.u32(0), frame.u16(4)), (frame.u32(6), frame.u16(10)));
     frame.put_u32(0, from.0);
     frame.put_u16(4, from.1);
     frame.put_u32(6, to.0);

@@ -1,6 +1,6 @@
 //! The generation's rules: read-only data that the loader fills and freezes before the program is verified.
 
-use core::{cell::UnsafeCell, ptr};
+use core::{arch::asm, cell::UnsafeCell, ptr};
 
 use floodwall_xdp_abi::{Icmp, Rules, packet::Checks, rules::Limit};
 
@@ -88,7 +88,7 @@ struct Unknown(UnsafeCell<u64>);
 // SAFETY: nobody writes it.
 unsafe impl Sync for Unknown {}
 
-/// A zero of which the verifier knows nothing: put to a number with a bitwise or, it makes the verifier forget
+/// A zero of which the verifier knows nothing: put to a number with an exclusive or, it makes the verifier forget
 /// what it knows of that, so that it need not look at what follows once for each of the ways that led here.
 #[inline(always)]
 pub(crate) fn unknown_zero() -> u64 {
@@ -99,5 +99,15 @@ pub(crate) fn unknown_zero() -> u64 {
 /// Makes the verifier forget what it knows of one number.
 #[inline(always)]
 pub(crate) fn forget(number: u64) -> u64 {
-    number | unknown_zero()
+    forget_by(unknown_zero(), number)
+}
+
+/// As [`forget`], by an unknown zero that was read before. The compiler may not put it off: then the verifier would
+/// come to what stands between on every way.
+#[inline(always)]
+pub(crate) fn forget_by(zero: u64, number: u64) -> u64 {
+    let mut number = number;
+    // SAFETY: the instruction is an exclusive or of two registers.
+    unsafe { asm!("{} ^= {}", inout(reg) number, in(reg) zero, options(nomem, nostack)) };
+    number
 }

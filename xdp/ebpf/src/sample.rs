@@ -1,7 +1,7 @@
 //! Samples of what is dropped, for people: never more than the rules' rate.
 
 use floodwall_limiter::Source;
-use floodwall_xdp_abi::{Address, Datagram, maps::Sample};
+use floodwall_xdp_abi::{Datagram, maps::Sample};
 
 use crate::{fate::Fate, gate::Gate, maps, memory::Packet, rules::rule};
 
@@ -18,9 +18,9 @@ pub(crate) fn offer(packet: Packet, fate: Fate, datagram: &Datagram, bytes: u64)
         }
         return;
     };
-    let source = match datagram.source {
-        Address::V4(bits) => Source::v4(bits, 32),
-        Address::V6 { high, low } => Source::v6(high, low, 128),
+    let source = match (datagram.source.as_v4(), datagram.source.halves()) {
+        (Some(bits), _) => Source::v4(bits, 32),
+        (None, [high, low]) => Source::v6(high, low, 128),
     };
     place.write(Sample {
         time: now.0,

@@ -5,14 +5,12 @@
 //! at all, a blocked one none but for its length, and one with limits asks the exact clock once, which is
 //! more than half of its time. Whatever is rare (a key that moves in, twins, a refund) is behind a call.
 
-use floodwall_limiter::{FlowId, KeyHash, Nanos, Prefixes, Scope, Source, set};
+use floodwall_limiter::{FlowId, KeyHash, Prefixes, Scope, Source, set};
 use floodwall_xdp_abi::{
-    Address, Datagram, Facts, Icmp, Port, Reason,
+    Address, Datagram, Facts, Reason,
     list::{ACTION, DROP, PASS},
     maps::{CLASS_SHIFT, LISTENER},
-    rules::{
-        BY_AUTHENTICATION, BY_ICMP, BY_PORT, CHECKS, CLASSES, COUNTS_BYTES,
-    },
+    rules::{BY_AUTHENTICATION, BY_ICMP, BY_PORT, CHECKS, CLASSES, COUNTS_BYTES},
 };
 
 use crate::{
@@ -29,26 +27,7 @@ use crate::{
 /// All of it stands in the entry point: a call costs as much as half of what a packet without limits needs.
 #[inline(always)]
 pub(crate) fn call(packet: Packet, datagram: Datagram) -> u32 {
-    let datagram = without_past(datagram);
     fate::end(packet, of(packet, &datagram), &datagram)
-}
-
-/// The datagram without what the verifier has learnt on the many ways through the parser, for it would
-/// follow each of them to the end.
-#[inline(always)]
-fn without_past(datagram: Datagram) -> Datagram {
-    let zero = rules::unknown_zero();
-    let forget = |number: u32| number | zero as u32;
-    Datagram {
-        protocol: datagram.protocol | zero as u8,
-        port: Port::from_bits(forget(datagram.port.bits())),
-        icmp: Icmp::from_row(forget(datagram.icmp.row())),
-        facts: Facts::from_bits(forget(datagram.facts.bits())),
-        network: datagram.network | zero as usize,
-        transport: datagram.transport | zero as usize,
-        end: datagram.end | zero as usize,
-        ..datagram
-    }
 }
 
 /// A clock is read only when something depends on it.
@@ -60,8 +39,8 @@ fn of(packet: Packet, datagram: &Datagram) -> Fate {
         DROP => return leased(Reason::Denied),
         _ => {}
     }
-    if rule!(flags) & CHECKS != 0 && !matches!(datagram.odd, Reason::Passed) {
-        return leased(datagram.odd);
+    if rule!(flags) & CHECKS != 0 && datagram.odd.is_any() {
+        return leased(datagram.odd.reason());
     }
     let source = source(datagram.source, rule!(prefixes));
     let key = KeyHash::of_source(rule!(secret), source);
@@ -103,9 +82,9 @@ pub(crate) fn leased(reason: Reason) -> Fate {
 
 #[inline(always)]
 fn source(address: Address, prefixes: Prefixes) -> Source {
-    match address {
-        Address::V4(bits) => Source::v4(bits, prefixes.v4),
-        Address::V6 { high, low } => Source::v6(high, low, prefixes.v6),
+    match (address.as_v4(), address.halves()) {
+        (Some(bits), _) => Source::v4(bits, prefixes.v4),
+        (None, [high, low]) => Source::v6(high, low, prefixes.v6),
     }
 }
 
@@ -156,9 +135,7 @@ fn spared(datagram: &Datagram) -> Reason {
 fn block(packet: Packet, key: KeyHash, datagram: &Datagram) -> Option<Reason> {
     let flow = FlowId::block(key, Scope::Listeners);
     let cells = maps::set(flow)?;
-    // At time zero every block that left a cell is in force: the clock is read for those alone.
-    let ever = set::blocked(&cells, flow, Nanos::ZERO);
-    if !ever.host && !ever.listeners {
+    if !set::was_blocked(&cells, flow) {
         return None;
     }
     let moment = maps::coarse_clock();

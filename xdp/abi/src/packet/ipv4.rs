@@ -1,11 +1,10 @@
 //! IPv4, RFC 791: options are skipped, later fragments have no transport header.
 
 use super::{
-    Address, Checks, Datagram, Facts, Frame, Malformed, first, odd,
+    Address, Checks, Datagram, Facts, Frame, Malformed, Odd, odd,
     transport::{self, Place, TCP, Transport, ports},
 };
 use crate::{
-    Reason,
     bytes::{Bytes, Window},
     rules::{CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS, CHECK_MARTIANS},
 };
@@ -42,38 +41,35 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         end: at + total,
         fragmented: fragment.is_any(),
     };
-    let transport = transport(bytes, place, fragment, header.u8(9), checks)?;
+    let transport = transport(bytes, place, fragment, header.u8(9), checks)?.forgotten(bytes);
     let source = header.u32(12);
     let destination = header.u32(16);
     let dhcp = transport.udp_ports == DHCP_QUESTION;
-    let bad = first(
-        odd(checks, CHECK_MARTIANS, Reason::Martian, || {
+    let odd = transport
+        .odd
+        .with(odd(checks, CHECK_MARTIANS, Odd::MARTIAN, || {
             is_martian(bytes, source, destination, dhcp)
-        }),
-        || {
-            odd(checks, CHECK_LAND, Reason::Land, || {
-                source == destination && !bytes.is_looped()
-            })
-        },
-    );
-    let bad = first(bad, || {
-        odd(checks, CHECK_FRAGMENTS, Reason::Fragment, || {
+        }))
+        .with(odd(checks, CHECK_LAND, Odd::LAND, || {
+            source == destination && !bytes.is_looped()
+        }))
+        .with(odd(checks, CHECK_FRAGMENTS, Odd::FRAGMENT, || {
             fragment.is_any()
-        })
-    });
-    let bad = first(bad, || {
-        odd(checks, CHECK_LENGTHS, Reason::BadLength, || {
+        }))
+        .with(odd(checks, CHECK_LENGTHS, Odd::LENGTH, || {
             total < length || !bytes.reaches(place.end) || fragment.is_bad(total, length)
-        })
-    });
+        }));
     let essential = transport.udp_ports == DHCP_ANSWER || transport.message == FRAGMENTATION_NEEDED;
     Ok(Frame::Ip(Datagram {
-        source: Address::V4(source),
+        source: Address::v4(source),
         protocol: transport.protocol,
         port: transport.port,
         icmp: transport.icmp,
-        facts: transport.facts.with(Facts::ESSENTIAL.when(essential)),
-        odd: first(bad, || transport.odd),
+        facts: transport
+            .facts
+            .with(Facts::ESSENTIAL.when(essential))
+            .forgotten(bytes),
+        odd,
         network: at,
         transport: place.at,
         end: place.end,

@@ -1,12 +1,11 @@
 //! IPv6, RFC 8200: a bounded walk along the extension headers.
 
 use super::{
-    Address, Checks, Datagram, Facts, Frame, Malformed, first, odd,
+    Address, Checks, Datagram, Facts, Frame, Malformed, Odd, odd,
     transport::{self, Place, TCP, Transport, ports},
 };
 use crate::{
-    Reason,
-    bytes::{Bytes, Window},
+    bytes::{Bytes, Forget as _, Window},
     rules::{CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS, CHECK_MARTIANS},
 };
 
@@ -60,41 +59,34 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         [header.u64(8), header.u64(16)],
         [header.u64(24), header.u64(32)],
     );
-    let walked = walk(bytes, at + HEADER, end, next, checks)?;
+    let walked = walk(bytes, at + HEADER, end, next, checks)?.forgotten(bytes);
     let transport = walked.transport;
-    let bad = first(
-        odd(checks, CHECK_MARTIANS, Reason::Martian, || {
+    let odd = transport
+        .odd
+        .with(odd(checks, CHECK_MARTIANS, Odd::MARTIAN, || {
             is_martian(bytes, source, destination, transport.protocol)
-        }),
-        || {
-            odd(checks, CHECK_LAND, Reason::Land, || {
-                source == destination && !bytes.is_looped()
-            })
-        },
-    );
-    let bad = first(bad, || {
-        odd(checks, CHECK_FRAGMENTS, Reason::Fragment, || {
+        }))
+        .with(odd(checks, CHECK_LAND, Odd::LAND, || {
+            source == destination && !bytes.is_looped()
+        }))
+        .with(odd(checks, CHECK_FRAGMENTS, Odd::FRAGMENT, || {
             walked.fragment != 0
-        })
-    });
-    let bad = first(bad, || {
-        odd(checks, CHECK_LENGTHS, Reason::BadLength, || {
+        }))
+        .with(odd(checks, CHECK_LENGTHS, Odd::LENGTH, || {
             !jumbo && (!bytes.reaches(end) || walked.ends_badly(end))
-        })
-    });
+        }));
     let facts = transport
         .facts
         .with(Facts::ESSENTIAL.when(is_essential(transport, source, hops)));
     Ok(Frame::Ip(Datagram {
-        source: Address::V6 {
-            high: source[0],
-            low: source[1],
-        },
+        source: Address::v6(source[0], source[1]),
         protocol: transport.protocol,
         port: transport.port,
         icmp: transport.icmp,
-        facts: facts.with(Facts::AUTHENTICATED.when(walked.kinds & AUTHENTICATED != 0)),
-        odd: first(bad, || transport.odd),
+        facts: facts
+            .with(Facts::AUTHENTICATED.when(walked.kinds & AUTHENTICATED != 0))
+            .forgotten(bytes),
+        odd,
         network: at,
         transport: walked.at,
         end,
@@ -159,6 +151,18 @@ struct Walked {
 }
 
 impl Walked {
+    /// The same without what led to it: see [`Bytes::forget`].
+    #[inline(always)]
+    fn forgotten<B: Bytes + ?Sized>(self, bytes: &B) -> Self {
+        Self {
+            transport: self.transport.forgotten(bytes),
+            at: bytes.forget_size(self.at),
+            kinds: bytes.forget_u8(self.kinds),
+            fragment: bytes.forget_u16(self.fragment),
+            part: bytes.forget_size(self.part),
+        }
+    }
+
     /// Whether it is a fragment that ends where none may, or beyond the longest packet.
     #[inline(always)]
     fn ends_badly(&self, end: usize) -> bool {

@@ -2,11 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Address, Datagram, Facts, Frame, Icmp, Malformed, Port, parse};
-use crate::{
-    Reason,
-    rules::{CHECK_LENGTHS, CHECKS},
-};
+use super::{Address, Datagram, Facts, Frame, Icmp, Malformed, Odd, Port, parse};
+use crate::rules::{CHECK_LENGTHS, CHECKS};
 
 /// Ethertypes that are followed, some behind tags, and the IP header's first byte.
 const KINDS: &[&[u8]] = &[
@@ -75,12 +72,12 @@ fn a_udp_packet_is_read() {
     frame[37] = 53;
     frame[39] = 8;
     let datagram = Datagram {
-        source: Address::V4(0xc633_6407),
+        source: Address::v4(0xc633_6407),
         protocol: UDP,
         port: Port::new(53),
         icmp: Icmp::NONE,
         facts: Facts::NONE,
-        odd: Reason::Passed,
+        odd: Odd::NOTHING,
         network: 14,
         transport: 34,
         end: 42,

@@ -1,9 +1,8 @@
 //! The transport's ports, flags and types.
 
-use super::{Checks, Facts, Icmp, Malformed, Port, first, odd};
+use super::{Checks, Facts, Icmp, Malformed, Odd, Port, odd};
 use crate::{
-    Reason,
-    bytes::{Bytes, Window},
+    bytes::{Bytes, Forget as _, Window},
     rules::{CHECK_LENGTHS, CHECK_TCP_FLAGS},
 };
 
@@ -62,11 +61,27 @@ pub(super) struct Transport {
     pub(super) port: Port,
     pub(super) icmp: Icmp,
     pub(super) facts: Facts,
-    pub(super) odd: Reason,
+    pub(super) odd: Odd,
     /// UDP's [`ports`]; zero for all else.
     pub(super) udp_ports: u32,
     /// ICMP's type and code, the type in the upper byte.
     pub(super) message: u16,
+}
+
+impl Transport {
+    /// The same without what led to it: see [`Bytes::forget`].
+    #[inline(always)]
+    pub(super) fn forgotten<B: Bytes + ?Sized>(self, bytes: &B) -> Self {
+        Self {
+            protocol: bytes.forget_u8(self.protocol),
+            port: Port::from_bits(bytes.forget_u32(self.port.bits())),
+            icmp: Icmp::from_row(bytes.forget_u32(self.icmp.row())),
+            facts: self.facts.forgotten(bytes),
+            odd: self.odd.forgotten(bytes),
+            udp_ports: bytes.forget_u32(self.udp_ports),
+            message: bytes.forget_u16(self.message),
+        }
+    }
 }
 
 /// The ports from where and to where, as they lie side by side in a header.
@@ -115,7 +130,7 @@ fn only(protocol: u8) -> Transport {
         port: Port::NONE,
         icmp: Icmp::NONE,
         facts: Facts::NONE,
-        odd: Reason::Passed,
+        odd: Odd::NOTHING,
         udp_ports: 0,
         message: 0,
     }
@@ -141,10 +156,12 @@ fn tcp<B: Bytes + ?Sized>(
         facts: Facts::OPENS
             .when(flags & (SYN | ACK) == SYN)
             .with(Facts::RESETTABLE.when(flags & RST == 0 && !place.fragmented)),
-        odd: first(
-            odd(checks, CHECK_LENGTHS, Reason::BadLength, bad_length),
-            || odd(checks, CHECK_TCP_FLAGS, Reason::TcpFlags, bad_flags),
-        ),
+        odd: odd(checks, CHECK_LENGTHS, Odd::LENGTH, bad_length).with(odd(
+            checks,
+            CHECK_TCP_FLAGS,
+            Odd::TCP_FLAGS,
+            bad_flags,
+        )),
         ..only(TCP)
     })
 }
@@ -183,7 +200,7 @@ fn udp<B: Bytes + ?Sized>(
     };
     Ok(Transport {
         port: Port::new(header.u16(2)),
-        odd: odd(checks, CHECK_LENGTHS, Reason::BadLength, bad_length),
+        odd: odd(checks, CHECK_LENGTHS, Odd::LENGTH, bad_length),
         udp_ports: header.u32(0),
         ..only(UDP)
     })
@@ -200,7 +217,7 @@ fn sctp<B: Bytes + ?Sized>(
     Ok(Transport {
         port: Port::new(header.u16(2)),
         facts: Facts::OPENS.when(header.u8(12) == SCTP_INIT),
-        odd: odd(checks, CHECK_LENGTHS, Reason::BadLength, || !fits),
+        odd: odd(checks, CHECK_LENGTHS, Odd::LENGTH, || !fits),
         ..only(SCTP)
     })
 }
@@ -221,7 +238,7 @@ fn icmp<B: Bytes + ?Sized>(
         } else {
             Icmp::v6(kind)
         },
-        odd: odd(checks, CHECK_LENGTHS, Reason::BadLength, || !fits),
+        odd: odd(checks, CHECK_LENGTHS, Odd::LENGTH, || !fits),
         message: header.u16(0),
         ..only(number)
     })
@@ -238,7 +255,7 @@ fn opaque<B: Bytes + ?Sized, const N: usize>(
     bytes.window::<N>(place.at).ok_or(Malformed)?;
     let fits = place.holds(N)?;
     Ok(Transport {
-        odd: odd(checks, CHECK_LENGTHS, Reason::BadLength, || !fits),
+        odd: odd(checks, CHECK_LENGTHS, Odd::LENGTH, || !fits),
         ..only(number)
     })
 }

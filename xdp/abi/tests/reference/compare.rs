@@ -1,9 +1,7 @@
 //! What each of the two parsers says of a frame, in the same words.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use floodwall_xdp_abi::{
-    Address, Datagram, Facts, Frame, Icmp, Reason, packet,
+    Datagram, Facts, Frame, Icmp, Reason, packet,
     rules::{CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS, CHECK_MARTIANS, CHECK_TCP_FLAGS},
 };
 
@@ -44,12 +42,7 @@ fn facts(datagram: Datagram) -> parser::Facts {
     let row = datagram.icmp.row();
     let has = |fact| datagram.facts.has(fact);
     parser::Facts {
-        source: match datagram.source {
-            Address::V4(bits) => IpAddr::V4(Ipv4Addr::from(bits)),
-            Address::V6 { high, low } => {
-                IpAddr::V6(Ipv6Addr::from(u128::from(high) << 64 | u128::from(low)))
-            }
-        },
+        source: datagram.source.into(),
         protocol: datagram.protocol,
         port: datagram.port.is_some().then(|| datagram.port.number()),
         icmp: match u8::try_from(row % 256).unwrap() {
@@ -62,8 +55,10 @@ fn facts(datagram: Datagram) -> parser::Facts {
         essential: has(Facts::ESSENTIAL),
         resettable: has(Facts::RESETTABLE),
         authenticated: has(Facts::AUTHENTICATED),
-        odd: (datagram.odd != Reason::Passed)
-            .then_some(datagram.odd)
+        odd: datagram
+            .odd
+            .is_any()
+            .then(|| datagram.odd.reason())
             .into_iter()
             .collect(),
     }
