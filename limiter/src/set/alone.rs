@@ -54,7 +54,9 @@ pub(super) fn exchange<C: Cells>(
 
 #[inline(always)]
 fn find<C: Cells>(cells: &C, fingerprint: u64) -> Option<usize> {
-    (0..WAYS).find(|way| is_of(cells.fingerprint(*way), fingerprint))
+    (0..WAYS)
+        .find(|way| is_of(cells.fingerprint(*way), fingerprint))
+        .map(|way| cells.forget_way(way))
 }
 
 /// Whether the cell is the key's and no other one is.
