@@ -457,6 +457,7 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         [
             ("admitted", limit.admitted),
             ("dropped", limit.dropped),
+            ("cookie", limit.cookies),
             ("shadowed", limit.shadowed),
         ]
         .map(|(verdict, count)| {
@@ -529,7 +530,11 @@ fn prefilter_packets(kernel: &KernelStatus, page: &mut Page<'_>) -> fmt::Result 
 }
 
 const fn verdict(count: &PacketCount) -> &'static str {
-    if count.dropped { "drop" } else { "pass" }
+    match (count.dropped, count.answered) {
+        (true, _) => "drop",
+        (false, true) => "answer",
+        (false, false) => "pass",
+    }
 }
 
 /// The page that is being written: a line of help for each family, then its samples.

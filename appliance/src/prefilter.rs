@@ -3,6 +3,7 @@
 //! Nothing else in the program knows the difference: without the kernel the same table and the same book lie
 //! in memory of the process's own, and blocks are enforced at accept.
 
+mod cookies;
 mod detach;
 mod fate;
 mod interfaces;
@@ -11,8 +12,12 @@ mod rules;
 pub mod samples;
 mod status;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
+use arc_swap::ArcSwapOption;
 use floodwall_config::{self as config, Config, XdpMode};
 use floodwall_limiter::{FlowTable, Nanos, Secret, block::BlockBook, clock::Clock};
 use floodwall_xdp::{self as xdp, InterfaceStatus, Origin, PreFilter, Settings};
@@ -54,6 +59,8 @@ pub enum Kernel {
         filter: Box<PreFilter>,
         /// Nanoseconds; a reload may change it.
         outlive: AtomicU64,
+        /// Why limits drop what they were to answer with SYN cookies, in the present generation.
+        no_cookies: ArcSwapOption<String>,
     },
     Off {
         why: String,
@@ -69,6 +76,7 @@ struct Next {
     loaded: xdp::Loaded,
     outlive: Nanos,
     settings: Settings,
+    no_cookies: Option<String>,
 }
 
 /// Blocks that the book of a process without the kernel can list.
@@ -88,8 +96,10 @@ pub fn open(config: &Config) -> Result<Opened, Error> {
     if prefilter.mode == XdpMode::Off {
         return own(config, "prefilter.mode is off");
     }
-    match PreFilter::attach(&settings(prefilter), &rules(config, prefilter, 1)) {
-        Ok(filter) => Ok(shared(filter, prefilter)),
+    let no_cookies = cookies::lacking(prefilter);
+    let rules = rules(config, prefilter, 1, no_cookies.is_none());
+    match PreFilter::attach(&settings(prefilter), &rules) {
+        Ok(filter) => Ok(shared(filter, prefilter, no_cookies)),
         Err(error) if prefilter.required => Err(Error::Required(error)),
         Err(error) => {
             tracing::warn!(%error, "the pre-filter is off: blocks are enforced at accept");
@@ -98,7 +108,7 @@ pub fn open(config: &Config) -> Result<Opened, Error> {
     }
 }
 
-fn shared(filter: PreFilter, prefilter: &config::Prefilter) -> Opened {
+fn shared(filter: PreFilter, prefilter: &config::Prefilter, no_cookies: Option<String>) -> Opened {
     let xdp::Memory {
         flows,
         blocks,
@@ -107,6 +117,7 @@ fn shared(filter: PreFilter, prefilter: &config::Prefilter) -> Opened {
     let kernel = Kernel::On {
         filter: Box::new(filter),
         outlive: AtomicU64::new(prefilter.outlive.0),
+        no_cookies: ArcSwapOption::from_pointee(no_cookies),
     };
     kernel.renew();
     Opened {
@@ -163,11 +174,14 @@ impl Kernel {
     pub fn prepare(&self, generation: &Generation) -> Result<Prepared, xdp::Error> {
         match (self, &generation.config.prefilter) {
             (Self::On { filter, .. }, Some(prefilter)) => {
-                let rules = rules(&generation.config, prefilter, generation.number);
+                let no_cookies = cookies::lacking(prefilter);
+                let number = generation.number;
+                let rules = rules(&generation.config, prefilter, number, no_cookies.is_none());
                 Ok(Prepared(Some(Next {
                     loaded: filter.load(&rules)?,
                     outlive: prefilter.outlive,
                     settings: settings(prefilter),
+                    no_cookies,
                 })))
             }
             _ => Ok(Prepared(None)),
@@ -180,10 +194,20 @@ impl Kernel {
     /// When an interface does not take it; all of them have the earlier program then. An interface that is new
     /// and cannot be filtered is no error: it is tried again.
     pub fn switch(&self, prepared: Prepared) -> Result<(), xdp::Error> {
-        let (Self::On { filter, outlive }, Some(next)) = (self, prepared.0) else {
+        let Self::On {
+            filter,
+            outlive,
+            no_cookies,
+        } = self
+        else {
+            return Ok(());
+        };
+        let Some(next) = prepared.0 else {
             return Ok(());
         };
         filter.switch(next.loaded)?;
+        no_cookies.store(next.no_cookies.map(Arc::new));
+        self.tell_of_cookies();
         outlive.store(next.outlive.0, Relaxed);
         self.renew();
         interfaces::told(filter.retarget(&next.settings));
@@ -194,6 +218,19 @@ impl Kernel {
     pub fn announce(&self) {
         if let Self::On { filter, .. } = self {
             filter.interfaces().iter().for_each(interfaces::tell);
+        }
+        self.tell_of_cookies();
+    }
+
+    /// Tells the log when limits cannot answer as they were told to.
+    fn tell_of_cookies(&self) {
+        if let Self::On { no_cookies, .. } = self
+            && let Some(why) = no_cookies.load().as_deref()
+        {
+            tracing::warn!(
+                why,
+                "limits drop the SYNs that they were to answer with cookies"
+            );
         }
     }
 
@@ -206,14 +243,20 @@ impl Kernel {
 
     /// Tells the program that the process is there.
     pub fn renew(&self) {
-        if let Self::On { filter, outlive } = self {
+        if let Self::On {
+            filter, outlive, ..
+        } = self
+        {
             filter.renew_lease(Monotonic.now().plus(Nanos(outlive.load(Relaxed))));
         }
     }
 
     /// Tells the program that the process leaves on purpose.
     pub fn leave(&self) {
-        if let Self::On { filter, outlive } = self {
+        if let Self::On {
+            filter, outlive, ..
+        } = self
+        {
             filter.renew_lease(
                 Monotonic
                     .now()
@@ -250,7 +293,12 @@ impl Kernel {
 
     pub fn status(&self) -> KernelStatus {
         match self {
-            Self::On { filter, .. } => KernelStatus::on(filter),
+            Self::On {
+                filter, no_cookies, ..
+            } => KernelStatus {
+                no_cookies: no_cookies.load().as_deref().cloned(),
+                ..KernelStatus::on(filter)
+            },
             Self::Off { why } => KernelStatus {
                 why: Some(why.clone()),
                 ..KernelStatus::default()

@@ -65,7 +65,7 @@ pub use listener::{ListenAddress, Listener, ListenerMax, ListenerTimeouts};
 pub use log::{AccessLog, Level, Log};
 pub use matching::{HostPattern, Match, NamedValue, PathRegex, ValuePattern};
 pub use packet_limit::{
-    IcmpType, PacketException, PacketKey, PacketLimit, PacketMatch, Per, PortRange, Protocol,
+    IcmpType, Over, PacketException, PacketKey, PacketLimit, PacketMatch, Per, PortRange, Protocol,
 };
 pub use prefilter::{BlockAction, BlockBudget, Checks, Policy, Prefilter, XdpMode};
 pub use problem::{Fault, Place, Problem, Problems};

@@ -28,6 +28,7 @@ pub struct PacketLimit {
     /// In units of `per`.
     pub rate: Rate,
     pub per: Per,
+    pub over: Over,
     /// Counts and reports, but never drops.
     pub shadow: bool,
     /// Sources with a budget of their own. Of several networks the longest prefix counts.
@@ -52,6 +53,14 @@ pub enum Per {
     Packets,
     /// Bytes of whole frames.
     Bytes,
+}
+
+/// What becomes of a packet above a limit's rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    Drop,
+    /// A SYN to a listener's port is answered with a SYN cookie, everything else is dropped.
+    Cookie,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -89,6 +98,11 @@ pub(crate) static SECTION: Section = Section {
             "what is counted; default packets",
         ),
         Key::new(
+            "over",
+            Shape::Choice(OVER),
+            "what becomes of what is above the rate; cookie with `match: { syn: true }`; default drop",
+        ),
+        Key::new(
             "shadow",
             Shape::Flag,
             "counts but never drops; default false",
@@ -104,6 +118,7 @@ pub(crate) static SECTION: Section = Section {
 
 /// A rate in packets or in bytes.
 const PACKET_RATE: Shape = Shape::Either(&[RATE, Shape::Text(BYTE_RATE_PATTERN)]);
+const OVER: &[&str] = &["drop", "cookie"];
 const UNITS: &[&str] = &["packets", "bytes"];
 const ALLOWED_KEYS: &str = "none, source, port or [source, port]";
 const KEY: Shape = Shape::Either(&[
@@ -126,6 +141,11 @@ impl PacketLimit {
             // Asked for, so that what is wrong with them is told too.
             Rate::read(&fields);
         }
+        let over = fields.or(
+            "over",
+            choice(OVER, &[Over::Drop, Over::Cookie]),
+            Over::Drop,
+        );
         let shadow = fields.or("shadow", flag, false);
         let unit = per.unwrap_or(Per::Packets);
         let exceptions = fields.or(
@@ -141,6 +161,7 @@ impl PacketLimit {
             ipv6_prefix: ipv6_prefix?,
             rate: rate??,
             per: per?,
+            over: over?,
             shadow: shadow?,
             exceptions: exceptions?,
         };
@@ -163,6 +184,15 @@ impl PacketLimit {
                 let found = "it on a key without `source`";
                 return refuse(fields, prefix, found.into(), "only when `key` has source");
             }
+        }
+        if self.over == Over::Cookie && !self.matches.syn {
+            let found = "cookie on what may be no SYN";
+            return refuse(
+                fields,
+                "over",
+                found.into(),
+                "only with `match: { syn: true }`",
+            );
         }
         let Some(odd) = self.exceptions.iter().find(|odd| !self.counts(odd)) else {
             return true;

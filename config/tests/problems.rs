@@ -689,6 +689,11 @@ fn what_packet_limits_match() {
         ),
         (
             ByReader,
+            "key: none, rate: 1/s, over: cookie, match: { new: true }",
+            "over: found cookie on what may be no SYN; allowed: only with `match: { syn: true }`",
+        ),
+        (
+            ByReader,
             "key: none, rate: 1/s, match: { protocol: udp, new: true }",
             "match.new: found it on a protocol without connections; allowed: only with tcp or sctp",
         ),

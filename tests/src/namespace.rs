@@ -57,6 +57,12 @@ impl Wire {
 }
 
 impl Wire {
+    /// Lets the wire take what a program in a host's driver sends. A veth does so where its other end polls.
+    pub fn take_from_driver(&self, host: &Host) {
+        let (switch, plug) = (&self.switch.name, host.namespace.plug());
+        ip(&format!("netns exec {switch} ethtool -K {plug} gro on"));
+    }
+
     /// How many frames went from the wire to a host, whatever became of them there.
     pub fn delivered(&self, host: &Host) -> u64 {
         let (switch, plug) = (&self.switch.name, host.namespace.plug());

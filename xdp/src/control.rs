@@ -59,10 +59,11 @@ impl Page {
         &self.0.as_ref()[first..first + SLOTS]
     }
 
-    /// What each slot had counted when it was given to its present limit: admitted, dropped, shadowed.
-    pub(crate) fn bases(&self, slot: usize) -> [&AtomicU64; 3] {
+    /// What each slot had counted when it was given to its present limit: admitted, dropped, shadowed,
+    /// cookies.
+    pub(crate) fn bases(&self, slot: usize) -> [&AtomicU64; 4] {
         let base = offset_of!(Control, bases) + slot * size_of::<LimitCount>();
-        [0, 8, 16].map(|word| self.word(base + word))
+        [0, 8, 16, 24].map(|word| self.word(base + word))
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {

@@ -55,8 +55,10 @@ pub struct LimitCounters {
     pub name: String,
     /// Packets that this limit and every other one admitted.
     pub admitted: u64,
-    /// Packets that this limit refused.
+    /// Packets that this limit refused, and that were dropped.
     pub dropped: u64,
+    /// Packets that this limit refused, and that were answered with a SYN cookie.
+    pub cookies: u64,
     /// Packets that this limit would have refused, were it not in shadow.
     pub shadowed: u64,
 }
@@ -176,6 +178,7 @@ fn add(totals: &mut maps::Counters, cpu: &maps::Counters) {
         total.admitted = total.admitted.wrapping_add(count.admitted);
         total.dropped += count.dropped;
         total.shadowed += count.shadowed;
+        total.cookies += count.cookies;
     }
     totals.displaced += cpu.displaced;
     totals.contended += cpu.contended;
@@ -202,12 +205,18 @@ fn reasons(counts: &maps::Reasons) -> Vec<ReasonCounters> {
 
 fn limit_counters(totals: &maps::Counters, page: &Page, limit: &LoadedLimit) -> LimitCounters {
     let slot = limit.slot as usize;
-    let [admitted, dropped, shadowed] = page.bases(slot).map(|base| base.load(SeqCst));
+    let [admitted, refused, shadowed, cookies] = page.bases(slot).map(|base| base.load(SeqCst));
     let counted = totals.limits[slot];
+    let cookies = counted.cookies.wrapping_sub(cookies);
     LimitCounters {
         name: limit.name.clone(),
         admitted: counted.admitted.wrapping_sub(admitted),
-        dropped: counted.dropped.wrapping_sub(dropped),
+        // A packet is refused before it is answered, and the words of a map are not read at once.
+        dropped: counted
+            .dropped
+            .wrapping_sub(refused)
+            .saturating_sub(cookies),
+        cookies,
         shadowed: counted.shadowed.wrapping_sub(shadowed),
     }
 }

@@ -6,7 +6,7 @@ use aya::{
     sys::{is_helper_supported, is_map_supported},
 };
 use aya_obj::generated::bpf_func_id::{
-    BPF_FUNC_ktime_get_coarse_ns, BPF_FUNC_tcp_raw_gen_syncookie_ipv4, BPF_FUNC_xdp_get_buff_len,
+    BPF_FUNC_ktime_get_coarse_ns, BPF_FUNC_tcp_gen_syncookie, BPF_FUNC_xdp_get_buff_len,
 };
 
 /// A part of the kernel that the pre-filter uses or could use.
@@ -50,9 +50,9 @@ pub fn features() -> Vec<Feature> {
         ),
         feature(
             "syncookies",
-            "6.0",
+            "5.3",
             true,
-            helper(BPF_FUNC_tcp_raw_gen_syncookie_ipv4),
+            helper(BPF_FUNC_tcp_gen_syncookie),
         ),
     ]
 }

@@ -38,7 +38,9 @@ pub use floodwall_xdp_abi::Reason;
 pub use header::Header;
 pub use interfaces::Change;
 pub use mapped::Mapped;
-pub use packet_limit::{Cost, IcmpType, Opens, PacketKey, PacketLimit, PacketMatch, Protocol};
+pub use packet_limit::{
+    Cost, IcmpType, Opens, Over, PacketKey, PacketLimit, PacketMatch, Protocol,
+};
 pub use pins::Origin;
 pub use prefilter::PreFilter;
 pub use probe::{Fate, Probe};

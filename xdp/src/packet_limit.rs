@@ -17,6 +17,8 @@ pub struct PacketLimit {
     /// In units of `cost`.
     pub quota: Quota,
     pub cost: Cost,
+    /// What becomes of a packet above the quota.
+    pub over: Over,
     /// It counts what it would drop, and drops nothing.
     pub shadow: bool,
     /// Other quotas for what comes from these networks; `None` is unlimited. The longest prefix counts.
@@ -33,10 +35,24 @@ impl PacketLimit {
             prefixes: None,
             quota,
             cost: Cost::Packets,
+            over: Over::Drop,
             shadow: false,
             exceptions: Vec::new(),
         }
     }
+}
+
+/// What becomes of a packet that a limit refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    Drop,
+    /// A SYN to a listener's port is answered with a SYN cookie, without the stack; everything else is dropped.
+    /// The listener's socket gives cookies when `net.ipv4.tcp_syncookies` is 2 in its network namespace, or 1
+    /// while its queue is full.
+    ///
+    /// # Minimum kernel version
+    /// 5.3, with `CONFIG_SYN_COOKIES`.
+    Cookie,
 }
 
 /// What must hold of a packet that a limit counts. Every packet matches the default.

@@ -60,6 +60,9 @@ pub enum Outcome {
     Answer,
 }
 
+/// By how much an answer may be longer than its question: the option that says the largest segment.
+const LARGEST_OPTION: usize = 4;
+
 /// The maps that all generations share.
 const PINNED: [&str; 6] = [FLOWS, BLOCKS, CONTROL, COUNTERS, INTERFACES, SAMPLES];
 
@@ -162,7 +165,8 @@ impl Loaded {
     }
 
     fn run(&self, packet: &[u8], repeat: u32, context: Option<&[u8]>) -> Result<Run, Error> {
-        let mut frame = vec![0; packet.len()];
+        // The smallest of SYNs is shorter than its answer.
+        let mut frame = vec![0; packet.len() + LARGEST_OPTION];
         let options = TestRunOptions {
             data_in: Some(packet),
             data_out: Some(&mut frame),

@@ -35,7 +35,12 @@ pub(crate) fn assign(
             .unwrap_or(0);
         if holder(slot) != id {
             let counted = totals.limits[slot];
-            let counted = [counted.admitted, counted.dropped, counted.shadowed];
+            let counted = [
+                counted.admitted,
+                counted.dropped,
+                counted.shadowed,
+                counted.cookies,
+            ];
             for (base, counted) in page.bases(slot).into_iter().zip(counted) {
                 base.store(counted, SeqCst);
             }

@@ -5,6 +5,7 @@ mod kernel {
     mod agreement;
     mod bogus;
     mod budgets;
+    mod cookies;
     mod costs;
     #[path = "../../abi/tests/reference/frames.rs"]
     mod frames;

@@ -215,6 +215,12 @@ fn prefilter(out: &mut impl Write, kernel: &KernelStatus) -> io::Result<()> {
     if let Some(why) = &kernel.why {
         writeln!(out, "             {why}")?;
     }
+    if let Some(why) = &kernel.no_cookies {
+        writeln!(
+            out,
+            "             SYNs are dropped, not answered with cookies: {why}"
+        )?;
+    }
     writeln!(
         out,
         "             {} displaced, {} contended, {} answered with a reset",
@@ -325,13 +331,20 @@ fn packets(kernel: &KernelStatus) -> Table<5> {
     table
 }
 
-fn packet_limits(kernel: &KernelStatus) -> Table<4> {
-    let mut table = Table::new(["PACKET LIMIT", "ADMITTED>", "DROPPED>", "SHADOWED>"]);
+fn packet_limits(kernel: &KernelStatus) -> Table<5> {
+    let mut table = Table::new([
+        "PACKET LIMIT",
+        "ADMITTED>",
+        "DROPPED>",
+        "COOKIES>",
+        "SHADOWED>",
+    ]);
     for limit in &kernel.limits {
         table.row([
             limit.name.clone(),
             limit.admitted.to_string(),
             limit.dropped.to_string(),
+            limit.cookies.to_string(),
             limit.shadowed.to_string(),
         ]);
     }

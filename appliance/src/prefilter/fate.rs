@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use floodwall_config::Config;
 use floodwall_limiter::{Nanos, clock::Clock};
-use floodwall_xdp::{self as xdp, Header, Outcome, Probe};
+use floodwall_xdp::{self as xdp, Fate, Header, Outcome, Probe, Reason};
 use nix::net::if_::if_nametoindex;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cookies,
     rules::{rules, settings},
     samples::protocol,
 };
@@ -82,7 +83,8 @@ impl Judge {
             Some(name) => Some(index(name).ok_or_else(|| JudgeError::Interface(name.to_owned()))?),
             None => prefilter.interfaces.iter().find_map(|name| index(name)),
         };
-        let (settings, rules) = (settings(prefilter), rules(config, prefilter, 0));
+        let cookies = cookies::lacking(prefilter).is_none();
+        let (settings, rules) = (settings(prefilter), rules(config, prefilter, 0, cookies));
         let probe = match state {
             State::Running => Probe::of_instance(&settings, &rules)?,
             State::Fresh => Probe::fresh(&settings, &rules)?,
@@ -106,7 +108,7 @@ impl Judge {
         let header = Header::of(&packet.frame);
         let fate = self.probe.run(&packet.frame, self.interface);
         let (verdict, reason) = match &fate {
-            Ok(fate) => (verdict(fate.outcome), fate.reason.name().to_owned()),
+            Ok(fate) => (verdict(fate), fate.reason.name().to_owned()),
             Err(error) => ("error", error.to_string()),
         };
         let (limit, shadowed) = fate.map_or((None, Vec::new()), |fate| (fate.limit, fate.shadowed));
@@ -126,10 +128,11 @@ impl Judge {
     }
 }
 
-const fn verdict(outcome: Outcome) -> &'static str {
-    match outcome {
+const fn verdict(fate: &Fate) -> &'static str {
+    match fate.outcome {
         Outcome::Pass => "pass",
         Outcome::Drop => "drop",
+        Outcome::Answer if matches!(fate.reason, Reason::Cookie) => "cookie",
         Outcome::Answer => "reset",
     }
 }

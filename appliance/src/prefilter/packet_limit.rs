@@ -1,11 +1,15 @@
 //! Packet limits: from the configuration's words to the program's.
 
-use floodwall_config::{self as config, Allowance, PacketKey, Per, Protocol, Rate};
+use floodwall_config::{self as config, Allowance, Over, PacketKey, Per, Protocol, Rate};
 use floodwall_limiter::{Prefixes, Quota};
 use floodwall_xdp::{self as xdp, Cost, IcmpType, Opens, PacketMatch};
 
-/// Compiles a limit; what it does not say of prefixes is as for `clients`.
-pub(super) fn compile(limit: &config::PacketLimit, clients: Prefixes) -> xdp::PacketLimit {
+/// Compiles a limit; what it does not say of prefixes is as for `clients`. `cookies` are to be had, or not.
+pub(super) fn compile(
+    limit: &config::PacketLimit,
+    clients: Prefixes,
+    cookies: bool,
+) -> xdp::PacketLimit {
     let own_prefixes = limit.ipv4_prefix.is_some() || limit.ipv6_prefix.is_some();
     let exceptions = limit.exceptions.iter();
     xdp::PacketLimit {
@@ -25,6 +29,10 @@ pub(super) fn compile(limit: &config::PacketLimit, clients: Prefixes) -> xdp::Pa
         cost: match limit.per {
             Per::Packets => Cost::Packets,
             Per::Bytes => Cost::Bytes,
+        },
+        over: match limit.over {
+            Over::Cookie if cookies => xdp::Over::Cookie,
+            Over::Cookie | Over::Drop => xdp::Over::Drop,
         },
         shadow: limit.shadow,
         exceptions: exceptions

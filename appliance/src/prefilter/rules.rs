@@ -24,7 +24,13 @@ pub(super) fn settings(prefilter: &config::Prefilter) -> Settings {
     }
 }
 
-pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: u64) -> Rules {
+/// The rules of a generation; without `cookies` limits drop what they were to answer with them.
+pub(super) fn rules(
+    config: &Config,
+    prefilter: &config::Prefilter,
+    generation: u64,
+    cookies: bool,
+) -> Rules {
     let listener_ports = config
         .listeners
         .iter()
@@ -51,7 +57,7 @@ pub(super) fn rules(config: &Config, prefilter: &config::Prefilter, generation: 
         limits: prefilter
             .limits
             .iter()
-            .map(|limit| packet_limit::compile(limit, prefixes))
+            .map(|limit| packet_limit::compile(limit, prefixes, cookies))
             .collect(),
         malformed: action(prefilter.malformed),
         fragments: action(prefilter.fragments),

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use floodwall_xdp::{self as xdp, Origin, PreFilter, ReasonCounters};
+use floodwall_xdp::{self as xdp, Origin, PreFilter, Reason, ReasonCounters};
 use serde::{Deserialize, Serialize};
 
 use super::samples::Dropped;
@@ -24,6 +24,8 @@ pub struct KernelStatus {
     pub contended: u64,
     /// Packets of blocked sources that were answered with a reset.
     pub resets: u64,
+    /// Why limits drop the SYNs that they were to answer with cookies.
+    pub no_cookies: Option<String>,
     /// The last dropped packets that were shown, the latest first.
     pub samples: Vec<Dropped>,
     /// Samples that nobody took out in time.
@@ -114,6 +116,8 @@ pub struct PacketCount {
     pub reason: String,
     /// Whether the reason is one for dropping.
     pub dropped: bool,
+    /// Whether what it decided over was answered from the kernel, so that it is neither dropped nor passed.
+    pub answered: bool,
     pub packets: u64,
     /// Bytes of the dropped frames; what passes is counted in packets only.
     pub bytes: u64,
@@ -125,6 +129,8 @@ pub struct PacketLimitCount {
     pub name: String,
     pub admitted: u64,
     pub dropped: u64,
+    /// Over the limit, and answered with a SYN cookie.
+    pub cookies: u64,
     /// Would have been dropped, were the limit not in shadow.
     pub shadowed: u64,
 }
@@ -169,12 +175,14 @@ impl KernelStatus {
                     name: limit.name.clone(),
                     admitted: limit.admitted,
                     dropped: limit.dropped,
+                    cookies: limit.cookies,
                     shadowed: limit.shadowed,
                 })
                 .collect(),
             displaced: counters.displaced,
             contended: counters.contended,
             resets: counters.resets,
+            no_cookies: None,
             samples: Vec::new(),
             samples_lost: counters.samples_lost,
         }
@@ -185,6 +193,7 @@ fn packets(counted: &[ReasonCounters]) -> Vec<PacketCount> {
     let count = |each: &ReasonCounters| PacketCount {
         reason: each.reason.name().to_owned(),
         dropped: each.reason.drops(),
+        answered: each.reason == Reason::Cookie,
         packets: each.packets,
         bytes: each.bytes,
     };

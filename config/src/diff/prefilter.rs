@@ -90,6 +90,7 @@ fn limit(changes: &mut Changes, path: &str, old: &PacketLimit, new: &PacketLimit
         ToString::to_string,
     );
     changes.value(&format!("{path}.per"), &old.per, &new.per, word);
+    changes.value(&format!("{path}.over"), &old.over, &new.over, word);
     changes.value(&format!("{path}.shadow"), &old.shadow, &new.shadow, word);
     changes.edited(
         &format!("{path}.exceptions"),

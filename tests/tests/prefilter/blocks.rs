@@ -86,7 +86,7 @@ fn the_budget_holds_where_the_kernel_enforces_blocks() {
 }
 
 /// Sends so many SYNs that claim to come from anywhere but here.
-fn spoof(from: &Host, times: u32) {
+pub(crate) fn spoof(from: &Host, times: u32) {
     from.run(|| {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)))
             .expect("root may send what it likes");

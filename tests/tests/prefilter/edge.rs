@@ -18,7 +18,7 @@ pub(crate) struct Scene {
     pub(crate) good: Host,
     instance: Instance,
     /// After the hosts, which are plugged into it.
-    _wire: Wire,
+    wire: Wire,
 }
 
 impl Scene {
@@ -29,7 +29,7 @@ impl Scene {
             bad: wire.host(&["10.78.0.2/24"]),
             good: wire.host(&["10.78.0.3/24"]),
             instance: Instance::claim(),
-            _wire: wire,
+            wire,
         }
     }
 
@@ -56,6 +56,11 @@ prefilter:
             .with("INSTANCE", &self.instance)
             .and(&keys);
         Launch::default().on(&self.edge).start(&yaml)
+    }
+
+    /// Lets the wire take what a program in the edge's driver sends, as every wire but a veth does anyway.
+    pub(crate) fn take_from_driver(&self) {
+        self.wire.take_from_driver(&self.edge);
     }
 
     /// The page of metrics.

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 mod blocks;
+mod cookies;
 mod dump;
 mod edge;
 mod frame;

@@ -6,7 +6,7 @@ use crate::reason::REASONS;
 
 /// The version of everything below. It is part of the pin folder's name, so that a program never meets a
 /// map that was laid out for another one.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// The program's name in the object.
 pub const PROGRAM: &str = "floodwall";
@@ -76,7 +76,7 @@ pub struct Control {
     pub slots: [u64; SLOTS],
     /// What a slot had counted when it was given to its present limit, so that nobody inherits a total.
     pub bases: [LimitCount; SLOTS],
-    rest: [u64; 248],
+    rest: [u64; 184],
 }
 
 const _: () = assert!(size_of::<Control>() == 4096);
@@ -96,7 +96,7 @@ pub struct Counters {
     pub limits: [LimitCount; SLOTS],
 }
 
-const _: () = assert!(size_of::<Counters>() == 32 + SLOTS * 24);
+const _: () = assert!(size_of::<Counters>() == 32 + SLOTS * 32);
 
 /// What one CPU has counted of the packets of one row of interfaces: those whose numbers are equal modulo
 /// [`INTERFACE_ROWS`].
@@ -121,6 +121,8 @@ pub struct LimitCount {
     pub dropped: u64,
     /// Packets that this limit would have refused, were it not in shadow.
     pub shadowed: u64,
+    /// Packets that this limit refused and that were answered with a SYN cookie; `dropped` has them too.
+    pub cookies: u64,
 }
 
 /// The quotas of the sources in one place of the limits' exceptions.

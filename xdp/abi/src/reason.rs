@@ -1,7 +1,7 @@
 //! Why a packet passed or was dropped: each has a counter.
 
 /// How many reasons there are.
-pub const REASONS: usize = 17;
+pub const REASONS: usize = 18;
 
 /// What decided over a packet. Every packet is counted under exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +22,29 @@ pub enum Reason {
     MalformedPassed = 5,
     /// It would have been dropped or counted, but the process has been gone for longer than it may be.
     LeaseExpired = 6,
+    /// A limit refused it, and it was answered with a SYN cookie: the host has neither seen it nor is anybody
+    /// without an answer, so that it counts neither as passed nor as dropped.
+    Cookie = 7,
     /// Its source is on the deny list.
-    Denied = 7,
+    Denied = 8,
     /// Its source is blocked from the listeners' ports, and it goes to one.
-    Blocked = 8,
+    Blocked = 9,
     /// Its source is blocked from the whole host.
-    BlockedHost = 9,
+    BlockedHost = 10,
     /// A limit refused it.
-    Limited = 10,
+    Limited = 11,
     /// It cannot be parsed.
-    Malformed = 11,
+    Malformed = 12,
     /// Its lengths contradict each other.
-    BadLength = 12,
+    BadLength = 13,
     /// No good TCP sends these flags together.
-    TcpFlags = 13,
+    TcpFlags = 14,
     /// It claims to come from the address it goes to.
-    Land = 14,
+    Land = 15,
     /// It has an address that no packet from a network may have.
-    Martian = 15,
+    Martian = 16,
     /// It is a fragment, and the rules have none.
-    Fragment = 16,
+    Fragment = 17,
 }
 
 impl Reason {
@@ -53,6 +56,7 @@ impl Reason {
         Self::Allowed,
         Self::MalformedPassed,
         Self::LeaseExpired,
+        Self::Cookie,
         Self::Denied,
         Self::Blocked,
         Self::BlockedHost,
@@ -81,6 +85,7 @@ impl Reason {
             Self::Allowed => "allowed",
             Self::MalformedPassed => "malformed-passed",
             Self::LeaseExpired => "lease-expired",
+            Self::Cookie => "cookie",
             Self::Denied => "denied",
             Self::Blocked => "blocked",
             Self::BlockedHost => "blocked-host",

@@ -39,7 +39,8 @@ pub struct Rules {
     pub by_icmp: [u16; Icmp::ROWS],
     /// How many leading bits of an IPv4 and of an IPv6 address make a source.
     pub prefixes: Prefixes,
-    pub reserved: [u8; 2],
+    /// Limits, by bit, above whose rate a SYN is answered with a cookie; only with [`COOKIES`].
+    pub cookies: u16,
 }
 
 const _: () =
@@ -91,6 +92,8 @@ pub const CLASSES: u32 = 1 << 10;
 pub const SAMPLES: u32 = 1 << 11;
 /// Some of the packets of blocked sources are answered with a reset.
 pub const RESETS: u32 = 1 << 12;
+/// A limit answers SYNs above its rate with cookies.
+pub const COOKIES: u32 = 1 << 13;
 /// Bogus TCP flags are looked for and dropped.
 pub const CHECK_TCP_FLAGS: u32 = 1 << 16;
 /// Packets that claim to come from where they go are dropped.
@@ -157,6 +160,6 @@ impl Rules {
         by_protocol: [0; 256],
         by_icmp: [0; Icmp::ROWS],
         prefixes: Prefixes { v4: 32, v6: 64 },
-        reserved: [0; 2],
+        cookies: 0,
     };
 }

@@ -8,7 +8,7 @@ use floodwall_xdp_abi::{
     Port, Reason,
     maps::LIMITS,
     rules::{
-        CLASSES, COST_BYTES, COUNTS_BYTES, COUNTS_PORTS, COUNTS_SOURCE_PORTS, KEY_OWN_SOURCE,
+        CLASSES, COOKIES, COST_BYTES, COUNTS_BYTES, COUNTS_PORTS, COUNTS_SOURCE_PORTS, KEY_OWN_SOURCE,
         KEY_OWN_SOURCE_PORT, KEY_PORT, KEY_SOURCE, KEY_SOURCE_PORT, Limit, UNIT_SHIFT,
     },
 };
@@ -137,8 +137,9 @@ pub(crate) fn charge_all(limits: u64, subject: &Subject, now: Nanos) -> Fate {
                 counters.dropped(slot);
                 give_back_all(charged, subject, now);
                 return Fate {
-                    reason: Reason::Limited,
+                    reason: over(index),
                     limit: limit_field!(limit, id),
+                    slot,
                 };
             }
         }
@@ -146,6 +147,16 @@ pub(crate) fn charge_all(limits: u64, subject: &Subject, now: Nanos) -> Fate {
         counters.admitted(slot, 1);
     }
     Reason::Passed.into()
+}
+
+/// What a limit has for a packet above its rate.
+#[inline(always)]
+fn over(index: usize) -> Reason {
+    if rules::on(COOKIES) && u64::from(rule!(cookies)) & 1 << index != 0 {
+        Reason::Cookie
+    } else {
+        Reason::Limited
+    }
 }
 
 /// The limits, by bit, that do not count the sources of this class.

@@ -3,10 +3,10 @@
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use floodwall_xdp_abi::{
     Address, Datagram, Facts, Icmp, Odd, Port, Reason,
-    rules::{RESETS, SAMPLES},
+    rules::{COOKIES, RESETS, SAMPLES},
 };
 
-use crate::{maps, memory::Packet, reset, rules, sample};
+use crate::{cookie, maps, memory::Packet, reset, rules, sample};
 
 /// What was decided over a packet.
 #[derive(Clone, Copy)]
@@ -14,12 +14,18 @@ pub(crate) struct Fate {
     pub(crate) reason: Reason,
     /// The id of the limit that refused it; zero for another reason.
     pub(crate) limit: u64,
+    /// That limit's place among the counters.
+    pub(crate) slot: u32,
 }
 
 impl From<Reason> for Fate {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self { reason, limit: 0 }
+        Self {
+            reason,
+            limit: 0,
+            slot: 0,
+        }
     }
 }
 
@@ -44,6 +50,18 @@ pub(crate) fn pass(packet: Packet, reason: Reason) -> u32 {
 
 #[inline(always)]
 pub(crate) fn end(packet: Packet, fate: Fate, datagram: &Datagram) -> u32 {
+    let fate = if rules::on(COOKIES) && matches!(fate.reason, Reason::Cookie) {
+        if cookie::answer(packet, datagram, fate.slot) {
+            maps::count(packet.ifindex(), Reason::Cookie, 0);
+            return XDP_TX;
+        }
+        Fate {
+            reason: Reason::Limited,
+            ..fate
+        }
+    } else {
+        fate
+    };
     if !fate.reason.drops() {
         return pass(packet, fate.reason);
     }

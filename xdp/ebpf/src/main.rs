@@ -13,12 +13,14 @@
 
 mod budget;
 mod cells;
+mod cookie;
 mod fate;
 mod gate;
 mod lists;
 mod maps;
 mod memory;
 mod record;
+mod reply;
 mod reset;
 mod rules;
 mod sample;

@@ -209,6 +209,12 @@ impl Count {
     }
 
     #[inline(always)]
+    pub(crate) fn cookie(self, slot: u32) {
+        // SAFETY: as above.
+        unsafe { (*self.limit(slot)).cookies += 1 }
+    }
+
+    #[inline(always)]
     fn limit(self, slot: u32) -> *mut LimitCount {
         // SAFETY: the remainder is below the size of the array.
         unsafe {

@@ -2,10 +2,14 @@
 
 use core::ptr;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
 use floodwall_xdp_abi::bytes::{Bytes, Window};
 
-use crate::{reset::Writable, rules};
+use crate::{reply::Writable, rules};
 
 /// The packet's first buffer; headers are always in it.
 #[derive(Clone, Copy)]
@@ -52,6 +56,16 @@ impl Packet {
     pub(crate) fn writable<const N: usize>(self, at: usize) -> Option<Writable> {
         let start = self.data + at;
         (start + N <= self.end).then_some(Writable::over(start as *mut u8))
+    }
+
+    /// The packet with so many bytes, in all its buffers: cut at its end, or longer by zeros.
+    #[inline(always)]
+    pub(crate) fn resized(self, length: usize) -> Option<Self> {
+        let surplus = self.length() as i64 - length as i64;
+        // SAFETY: the context is the one that the program was called with. No pointer into the packet from before
+        // is used after this: the verifier refuses the program otherwise.
+        let done = unsafe { bpf_xdp_adjust_tail(self.ctx, -surplus as i32) == 0 };
+        done.then(|| Self::of(&XdpContext::new(self.ctx)))
     }
 
     #[inline(always)]

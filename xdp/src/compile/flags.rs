@@ -2,12 +2,15 @@
 
 use floodwall_xdp_abi::rules::{
     BY_AUTHENTICATION, BY_ICMP, BY_PORT, CHECK_FRAGMENTS, CHECK_LAND, CHECK_LENGTHS,
-    CHECK_MARTIANS, CHECK_TCP_FLAGS, CLASSES, COUNTS_BYTES, COUNTS_PORTS, COUNTS_SOURCE_PORTS,
-    DROP_MALFORMED, KEY_PORT, KEY_SOURCE_PORT, LISTED_V4, LISTED_V6, RESETS, SAMPLES,
+    CHECK_MARTIANS, CHECK_TCP_FLAGS, CLASSES, COOKIES, COUNTS_BYTES, COUNTS_PORTS,
+    COUNTS_SOURCE_PORTS, DROP_MALFORMED, KEY_PORT, KEY_SOURCE_PORT, LISTED_V4, LISTED_V6, RESETS,
+    SAMPLES,
 };
 
 use super::matching;
-use crate::{Action, BlockAction, Cost, PacketLimit, Rules, exceptions::Classes, lists::Lists};
+use crate::{
+    Action, BlockAction, Cost, Over, PacketLimit, Rules, exceptions::Classes, lists::Lists,
+};
 
 pub(super) fn of(rules: &Rules, lists: &Lists, classes: &Classes) -> u32 {
     let any = |holds: &dyn Fn(&PacketLimit) -> bool| rules.limits.iter().any(holds);
@@ -30,6 +33,7 @@ pub(super) fn of(rules: &Rules, lists: &Lists, classes: &Classes) -> u32 {
         (COUNTS_PORTS, counts(KEY_PORT)),
         (COUNTS_SOURCE_PORTS, counts(KEY_SOURCE_PORT)),
         (COUNTS_BYTES, any(&|limit| limit.cost == Cost::Bytes)),
+        (COOKIES, any(&|limit| limit.over == Over::Cookie)),
         (SAMPLES, rules.sample.is_some()),
         (RESETS, rules.block_action != BlockAction::Drop),
     ]

@@ -6,7 +6,7 @@ use floodwall_xdp_abi::{
     rules::{KEY_NONE, KEY_OWN_SOURCE, KEY_OWN_SOURCE_PORT, KEY_PORT, KEY_SOURCE, KEY_SOURCE_PORT},
 };
 
-use crate::{IcmpType, PacketKey, PacketLimit, Protocol};
+use crate::{IcmpType, Over, PacketKey, PacketLimit, Protocol};
 
 /// Numbers that IANA assigned to protocols.
 const ICMP: u8 = 1;
@@ -42,6 +42,9 @@ pub(super) fn mark(data: &mut abi::Rules, index: usize, limit: &PacketLimit) {
     }
     if limit.shadow {
         data.shadow |= wide;
+    }
+    if limit.over == Over::Cookie {
+        data.cookies |= bit;
     }
 }
 

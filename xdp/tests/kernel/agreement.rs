@@ -8,7 +8,7 @@ use floodwall_limiter::{
     table::Set,
 };
 use floodwall_xdp::{
-    Cost, Opens, Outcome, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
+    Cost, Opens, Outcome, Over, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
 };
 
 use ipnet::IpNet;
@@ -160,6 +160,7 @@ fn some_rules(dice: &mut Dice) -> Rules {
                     .then_some(Opens::Tcp),
                 icmp: Vec::new(),
             },
+            over: Over::Drop,
             key: dice.pick(&[
                 PacketKey::None,
                 PacketKey::Source,

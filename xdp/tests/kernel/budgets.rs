@@ -213,6 +213,7 @@ fn limits_keep_state_and_counters_with_their_name_and_inherit_none() {
         admitted,
         dropped,
         shadowed: 0,
+        cookies: 0,
     };
     let kept = limit("kept", PacketKey::Source, 15);
     assert_eq!(send(vec![kept.clone()]), [counted("kept", 10, 0)]);

@@ -130,6 +130,7 @@ fn a_limit_in_shadow_counts_what_it_would_drop_and_drops_nothing() {
         admitted,
         dropped,
         shadowed,
+        cookies: 0,
     };
     // What the last one refused is given back by the first, and was never taken by the one in shadow.
     assert_eq!(

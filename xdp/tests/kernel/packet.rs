@@ -164,3 +164,14 @@ pub(crate) fn arp() -> Vec<u8> {
     frame.resize(42, 0);
     frame
 }
+
+/// The sum of 16-bit words as the internet checksum wants it: all ones over what carries a good one.
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| {
+        let low = pair.get(1).copied().unwrap_or(0);
+        u32::from(u16::from_be_bytes([pair[0], low]))
+    });
+    let sum: u32 = words.sum();
+    let once = (sum >> 16) + (sum & 0xffff);
+    u16::try_from((once >> 16) + (once & 0xffff)).unwrap()
+}

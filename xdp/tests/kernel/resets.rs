@@ -5,7 +5,7 @@ use floodwall_xdp::{Action, BlockAction, Checks, Loaded, Outcome, Rules};
 
 use super::{
     harness::{Bench, rules, skipped},
-    packet::{ACK, FIN, Packet, RST, SYN, tcp, udp},
+    packet::{ACK, FIN, Packet, RST, SYN, sum, tcp, udp},
 };
 
 const V4: &str = "198.51.100.7";
@@ -40,17 +40,6 @@ fn segment(from: &str, flags: u8, text: usize) -> Packet {
 
 const SEQUENCE: u32 = 0xffff_fff0;
 const ACKNOWLEDGED: u32 = 0x0102_0304;
-
-/// The sum of 16-bit words as the internet checksum wants it: all ones over what carries a good one.
-fn sum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| {
-        let low = pair.get(1).copied().unwrap_or(0);
-        u32::from(u16::from_be_bytes([pair[0], low]))
-    });
-    let sum: u32 = words.sum();
-    let once = (sum >> 16) + (sum & 0xffff);
-    u16::try_from((once >> 16) + (once & 0xffff)).unwrap()
-}
 
 /// What an answer says, once everything that is the same in all of them is checked.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! The pre-filter's rules, in words.
 
-use floodwall_config::{Allowance, IcmpType, PacketKey, PacketLimit, PacketMatch, Per, Prefilter};
+use floodwall_config::{
+    Allowance, IcmpType, Over, PacketKey, PacketLimit, PacketMatch, Per, Prefilter,
+};
 
 /// Each rule with the part of the file that it stands in, in the order in which packets meet them.
 pub(super) fn rules(prefilter: &Prefilter) -> Vec<(&'static str, String)> {
@@ -46,6 +48,10 @@ fn limit(limit: &PacketLimit) -> String {
     } else {
         ""
     };
+    let over = match limit.over {
+        Over::Drop => "",
+        Over::Cookie => ", then SYN cookies",
+    };
     let exceptions = limit.exceptions.iter().map(|exception| {
         let allowed = match &exception.allowance {
             Allowance::Unlimited => "unlimited".to_owned(),
@@ -54,7 +60,7 @@ fn limit(limit: &PacketLimit) -> String {
         format!("; {}: {allowed}", exception.net)
     });
     format!(
-        "{}{shadow}: {}, by {}, {} {unit}{}",
+        "{}{shadow}: {}, by {}, {} {unit}{over}{}",
         limit.name,
         counted(&limit.matches),
         key(limit),
