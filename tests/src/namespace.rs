@@ -14,7 +14,7 @@ use serde_json::Value;
 /// What all hosts of a test are plugged into: a switch in a namespace of its own.
 #[derive(Debug)]
 pub struct Wire {
-    switch: Namespace,
+    switch: Host,
 }
 
 /// A host with an interface `eth0` on the wire, and `lo`.
@@ -30,9 +30,11 @@ struct Namespace {
 
 impl Wire {
     pub fn new() -> Self {
-        let switch = Namespace::new();
-        switch.ip("link add br0 type bridge forward_delay 0");
-        switch.ip("link set br0 up");
+        let switch = Host::alone();
+        switch
+            .namespace
+            .ip("link add br0 type bridge forward_delay 0");
+        switch.namespace.ip("link set br0 up");
         Self { switch }
     }
 
@@ -40,11 +42,12 @@ impl Wire {
     pub fn host(&self, addresses: &[&str]) -> Host {
         let namespace = Namespace::new();
         let plug = namespace.plug();
-        let (host, switch) = (&namespace.name, &self.switch.name);
+        let (host, switch) = (&namespace.name, &self.switch.namespace.name);
         ip(&format!(
             "link add eth0 netns {host} type veth peer name {plug} netns {switch}"
         ));
-        self.switch.ip(&format!("link set {plug} master br0 up"));
+        let switch = &self.switch.namespace;
+        switch.ip(&format!("link set {plug} master br0 up"));
         namespace.ip("link set eth0 up");
         for address in addresses {
             let address_family_flags = if address.contains(':') { " nodad" } else { "" };
@@ -57,15 +60,19 @@ impl Wire {
 }
 
 impl Wire {
-    /// Lets the wire take what a program in a host's driver sends. A veth does so where its other end polls.
-    pub fn take_from_driver(&self, host: &Host) {
-        let (switch, plug) = (&self.switch.name, host.namespace.plug());
-        ip(&format!("netns exec {switch} ethtool -K {plug} gro on"));
+    /// The host that the wire is, with an interface for each of the others.
+    pub fn switch(&self) -> &Host {
+        &self.switch
+    }
+
+    /// The switch's interface for a host.
+    pub fn plug(&self, host: &Host) -> String {
+        host.namespace.plug()
     }
 
     /// How many frames went from the wire to a host, whatever became of them there.
     pub fn delivered(&self, host: &Host) -> u64 {
-        let (switch, plug) = (&self.switch.name, host.namespace.plug());
+        let (switch, plug) = (&self.switch.namespace.name, host.namespace.plug());
         let words = format!("-s -j -n {switch} link show dev {plug}");
         let shown: Value = serde_json::from_str(&ip(&words)).expect("`ip -j` writes JSON");
         shown[0]["stats64"]["tx"]["packets"]

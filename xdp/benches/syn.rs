@@ -26,8 +26,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aya::{
+    Ebpf,
+    programs::{Xdp, XdpMode},
+};
 use floodwall_limiter::{Nanos, Quota};
-use floodwall_xdp::{Mode, Opens, PacketKey, PacketLimit, PacketMatch, PreFilter, Rules, Settings};
+use floodwall_xdp::{
+    Mode, Opens, Over, PacketKey, PacketLimit, PacketMatch, PreFilter, Rules, Settings,
+};
 use nix::{
     sched::{CloneFlags, unshare},
     sys::{
@@ -84,13 +90,15 @@ fn cases() -> Result<Vec<Case>, Failure> {
         deny: vec!["198.18.0.0/16".parse()?],
         ..Rules::new(1)
     };
-    let limited = |key| Rules {
+    let limited = |key, over| Rules {
+        listener_ports: vec![PORT],
         limits: vec![PacketLimit {
             matches: PacketMatch {
                 ports: vec![PORT..=PORT],
                 opens: Some(Opens::Tcp),
                 ..PacketMatch::default()
             },
+            over,
             ..PacketLimit::new("syn", key, Quota::new(200, Nanos::SECOND, 400))
         }],
         ..Rules::new(1)
@@ -103,12 +111,17 @@ fn cases() -> Result<Vec<Case>, Failure> {
         (
             "kernel-cookies+limit-by-source",
             "1",
-            Some(limited(PacketKey::Source)),
+            Some(limited(PacketKey::Source, Over::Drop)),
         ),
         (
             "kernel-cookies+limit-for-all",
             "1",
-            Some(limited(PacketKey::None)),
+            Some(limited(PacketKey::None, Over::Drop)),
+        ),
+        (
+            "own-cookies+limit-for-all",
+            "2",
+            Some(limited(PacketKey::None, Over::Cookie)),
         ),
     ])
 }
@@ -165,6 +178,8 @@ struct Attacker {
     socket: OwnedFd,
     interface: LinkAddr,
     frames: Vec<Vec<u8>>,
+    /// A veth takes what its other end's driver sends while it has a program.
+    _program: Ebpf,
 }
 
 impl Attacker {
@@ -185,6 +200,7 @@ impl Attacker {
             socket: socket(AddressFamily::Packet, kind, SockFlag::empty(), None)?,
             interface: link.ok_or("no interface")?,
             frames: (0..SOURCES).map(spoofed).collect(),
+            _program: pass_all("outside")?,
         })
     }
 
@@ -246,6 +262,19 @@ fn connects() -> bool {
     let started = Instant::now();
     TcpStream::connect_timeout(&server, Duration::from_secs(1)).is_ok()
         && started.elapsed() < Duration::from_secs(1)
+}
+
+/// Attaches a program that passes everything.
+fn pass_all(interface: &str) -> Result<Ebpf, Failure> {
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let mut object = Ebpf::load_file(object)?;
+    let program: &mut Xdp = object
+        .program_mut("empty")
+        .ok_or("no program")?
+        .try_into()?;
+    program.load()?;
+    program.attach(interface, XdpMode::Driver)?;
+    Ok(object)
 }
 
 /// The nth spoofed SYN, with good checksums.

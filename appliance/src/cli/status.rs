@@ -307,6 +307,8 @@ fn packets(kernel: &KernelStatus) -> Table<5> {
         for count in counts.iter().filter(|count| count.packets > 0) {
             let (verdict, bytes) = if count.dropped {
                 ("dropped", count.bytes.to_string())
+            } else if count.answered {
+                ("answered", String::new())
             } else {
                 ("passed", String::new())
             };

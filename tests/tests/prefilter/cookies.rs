@@ -2,7 +2,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use floodwall_tests::{Host, Request, needs_root};
+use floodwall_tests::{Host, Instance, Request, needs_root};
 
 use crate::{
     blocks::spoof,
@@ -24,7 +24,8 @@ fn good_clients_connect_through_a_flood_of_spoofed_syns() {
     for mode in ["native", "generic"] {
         let scene = Scene::new();
         give_cookies(&scene.edge, "2");
-        scene.take_from_driver();
+        let instance = Instance::claim();
+        let _relay = scene.take_from_driver(&instance);
         let floodwall = scene.start(mode, &[LIMIT]);
         let served: Vec<u16> = thread::scope(|scope| {
             scope.spawn(|| spoof(&scene.bad, 50_000));
@@ -64,7 +65,8 @@ fn listeners_that_give_no_cookies_are_told_of_and_a_reload_finds_that_they_do() 
     needs_root!();
     let scene = Scene::new();
     give_cookies(&scene.edge, "1");
-    scene.take_from_driver();
+    let instance = Instance::claim();
+    let _relay = scene.take_from_driver(&instance);
     let floodwall = scene.start("native", &[LIMIT]);
     let connects = |times| {
         let try_one = |_: &u32| {

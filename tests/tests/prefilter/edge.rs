@@ -58,9 +58,19 @@ prefilter:
         Launch::default().on(&self.edge).start(&yaml)
     }
 
-    /// Lets the wire take what a program in the edge's driver sends, as every wire but a veth does anyway.
-    pub(crate) fn take_from_driver(&self) {
-        self.wire.take_from_driver(&self.edge);
+    /// Lets the wire take what a program in the edge's driver sends: a veth does so while its other end has a
+    /// program too, here another Floodwall's.
+    pub(crate) fn take_from_driver<'h>(&'h self, instance: &Instance) -> Floodwall<'h> {
+        let yaml = Yaml::new(
+            "listeners: { none: { address: 127.0.0.1:8080 } }
+routes: [{ name: none, match: { path_prefix: / }, respond: { status: 404 } }]
+prefilter: { interfaces: [PLUG], mode: native, instance: INSTANCE, table: { sources: 10000 } }
+",
+        );
+        let yaml = yaml
+            .with("PLUG", self.wire.plug(&self.edge))
+            .with("INSTANCE", instance);
+        Launch::default().on(self.wire.switch()).start(&yaml)
     }
 
     /// The page of metrics.
