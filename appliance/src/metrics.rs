@@ -469,7 +469,8 @@ fn prefilter(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     });
     page.counter(
         "prefilter_limit_packets",
-        "Packets by packet limit and verdict; `shadowed` is over a limit that only counts",
+        "Packets by packet limit and verdict; `cookie` is a SYN that was answered, `shadowed` is over a limit that \
+         only counts",
         limits,
     )?;
     page.counter_one(

@@ -210,7 +210,7 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        let folder = format!("{}-v2", self.settings.instance);
+        let folder = format!("{}-v3", self.settings.instance);
         let folder = self.settings.bpffs.join("floodwall").join(folder);
         for name in [
             "FLOWS",

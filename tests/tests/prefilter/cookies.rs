@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Room for one SYN, so that whatever connects has had a cookie.
-const LIMIT: &str =
-    "limits: { syn: { match: { syn: true }, key: none, rate: 1/d, burst: 1, over: cookie } }";
+const LIMIT: &str = "limits: { syn: { match: { ports: [8080], syn: true }, \
+                     key: none, rate: 1/d, burst: 1, over: cookie } }";
 
 fn give_cookies(host: &Host, how: &str) {
     let set = || fs::write("/proc/sys/net/ipv4/tcp_syncookies", how);
