@@ -13,13 +13,14 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(spent.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// The first problem of a text, which must be found within a second, in a debug build too.
+/// The first problem of a text, which must be found within seconds, in a debug build on a
+/// crowded machine too: what is quadratic in four megabytes would take minutes.
 fn problem_of(text: &str) -> String {
     let start = cpu_time();
     let problems = Config::from_text(text, "f").unwrap_err().to_string();
     let took = cpu_time().saturating_sub(start);
     assert!(
-        took < Duration::from_secs(1),
+        took < Duration::from_secs(5),
         "{took:?} for {}",
         &problems[..problems.len().min(200)]
     );

@@ -157,7 +157,8 @@ fn rules(limits: u32) -> Rules {
 /// Our program without an interface.
 struct Ours {
     filter: PreFilter,
-    settings: Settings,
+    /// Last: it is dropped after the filter.
+    _pinned: Pinned,
 }
 
 impl Ours {
@@ -173,7 +174,10 @@ impl Ours {
         };
         let filter = PreFilter::attach(&settings, &rules(0))?;
         filter.renew_lease(Nanos::MAX);
-        Ok(Self { filter, settings })
+        Ok(Self {
+            filter,
+            _pinned: Pinned(settings),
+        })
     }
 
     fn ns(&self, rules: &Rules, from: &str) -> Result<f64, Failure> {
@@ -208,21 +212,12 @@ impl Ours {
     }
 }
 
-impl Drop for Ours {
+/// What is pinned: it goes when the filter that holds it has gone.
+struct Pinned(Settings);
+
+impl Drop for Pinned {
     fn drop(&mut self) {
-        let folder = format!("{}-v3", self.settings.instance);
-        let folder = self.settings.bpffs.join("floodwall").join(folder);
-        for name in [
-            "FLOWS",
-            "BLOCKS",
-            "CONTROL",
-            "COUNTERS",
-            "INTERFACES",
-            "SAMPLES",
-        ] {
-            let _ = std::fs::remove_file(folder.join(name));
-        }
-        let _ = std::fs::remove_dir(folder);
+        let _ = PreFilter::detach(&self.0);
     }
 }
 

@@ -10,6 +10,7 @@ use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Sour
 use floodwall_xdp::{
     Clock, Counters, Error, Loaded, Mapped, Mode, Outcome, PreFilter, Reason, Rules, Run, Settings,
 };
+use floodwall_xdp_abi::maps::LAYOUT;
 
 /// Says why a test cannot run, if so.
 pub(crate) fn skipped() -> bool {
@@ -122,7 +123,7 @@ impl Drop for Instance {
 }
 
 pub(crate) fn folder(settings: &Settings) -> PathBuf {
-    let folder = format!("{}-v{}", settings.instance, 3);
+    let folder = format!("{}-v{LAYOUT}", settings.instance);
     settings.bpffs.join("floodwall").join(folder)
 }
 
