@@ -34,10 +34,12 @@ impl<M: Copy + Into<u64>> MemoryAdaptive<M> {
         if rate == 0 {
             return Quota::CLOSED;
         }
-        let interval = (low.time(high) * WHOLE).div_ceil(rate);
+        let interval = nanos((low.time(high) * WHOLE).div_ceil(rate));
+        // As a quota rounds it, for the depth is so many whole ones.
+        let interval = Quota::of(interval, Nanos::ZERO).interval();
         let burst = (low.burst * rest + high.burst * way) / WHOLE;
-        let depth = interval.saturating_mul(burst.max(1));
-        Quota::of(nanos(interval), nanos(depth))
+        let depth = u128::from(interval.0).saturating_mul(burst.max(1));
+        Quota::of(interval, nanos(depth))
     }
 }
 
