@@ -37,7 +37,7 @@ fn what_is_no_mapping() {
     ] {
         assert_refused(&text, &format!("floodwall.yaml:{line}"));
     }
-    let long = "# x\n".repeat(10 << 18);
+    let long = "# x\n".repeat(9 << 20);
     assert_refused(
         &long,
         "floodwall.yaml: found a larger file; allowed: at most ",

@@ -50,6 +50,8 @@ impl Scene {
     pub(crate) fn yaml(&self) -> Yaml {
         Yaml::example("edge.yaml")
             .what_is_built_of_edge()
+            // Other tests keep the processor busy.
+            .without_section("protection")
             .with("127.0.0.1:9000", "10.77.0.4:9000")
             .with("127.0.0.1:9001", "10.77.0.4:9001")
             .with(

@@ -152,6 +152,11 @@ fn addresses_of_no_network_are_dropped() {
             dhcp("0.0.0.1", 68, 67).bytes(),
             true,
         ),
+        (
+            "nobody joins a group",
+            Packet::of("0.0.0.0", 2, vec![0x16; 8]).bytes(),
+            false,
+        ),
         ("1/8", udp("1.0.0.0", 53).bytes(), false),
         ("loopback", udp("127.0.0.1", 53).bytes(), true),
         ("to the loopback", to(udp(V4, 53), "127.0.0.1"), true),

@@ -11,6 +11,8 @@ use crate::{
 
 /// The header without options.
 const HEADER: usize = 20;
+/// The protocol number of IGMP.
+const IGMP: u8 = 2;
 pub(super) const ICMP: u8 = 1;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
@@ -44,11 +46,11 @@ pub(super) fn parse<B: Bytes + ?Sized>(
     let transport = transport(bytes, place, fragment, header.u8(9), checks)?.forgotten(bytes);
     let source = header.u32(12);
     let destination = header.u32(16);
-    let dhcp = transport.udp_ports == DHCP_QUESTION;
+    let nameless = transport.udp_ports == DHCP_QUESTION || header.u8(9) == IGMP;
     let odd = transport
         .odd
         .with(odd(checks, CHECK_MARTIANS, Odd::MARTIAN, || {
-            is_martian(bytes, source, destination, dhcp)
+            is_martian(bytes, source, destination, nameless)
         }))
         .with(odd(checks, CHECK_LAND, Odd::LAND, || {
             source == destination && !bytes.is_looped()
@@ -120,9 +122,12 @@ impl Fragment {
 }
 
 /// Whether no packet from a network may have these addresses (RFC 1122, 3.2.1.3).
+///
+/// What is `nameless` may come from nobody: a host that asks for an address, and IGMP of a host or a switch that has
+/// none (RFC 4541, 2.1.1).
 #[inline(always)]
-fn is_martian<B: Bytes + ?Sized>(bytes: &B, source: u32, destination: u32, dhcp: bool) -> bool {
-    let unspecified = source >> 24 == 0 && !(source == 0 && dhcp);
+fn is_martian<B: Bytes + ?Sized>(bytes: &B, source: u32, destination: u32, nameless: bool) -> bool {
+    let unspecified = source >> 24 == 0 && !(source == 0 && nameless);
     let loopback = source >> 24 == 127 || destination >> 24 == 127;
     let multicast = source >> 28 == 14;
     let broadcast = source == u32::MAX;

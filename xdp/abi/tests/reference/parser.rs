@@ -288,8 +288,8 @@ fn transport(ip: &Ip<'_>) -> Option<Facts> {
 fn network_oddities(ip: &Ip<'_>, udp_ports: Option<(usize, usize)>) -> Vec<Reason> {
     let martian = match (ip.source, ip.destination) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let asks = from.is_unspecified() && udp_ports == Some((68, 67));
-            let nobody = from.octets()[0] == 0 && !asks;
+            let nameless = udp_ports == Some((68, 67)) || ip.protocol == 2;
+            let nobody = from.octets()[0] == 0 && !(from.is_unspecified() && nameless);
             let no_host = from.is_multicast() || from.is_broadcast();
             nobody || no_host || from.is_loopback() || to.is_loopback()
         }
