@@ -1,7 +1,8 @@
-//! A flood of spoofed SYNs against the kernel's own cookies, alone and behind packet limits.
+//! A flood of spoofed SYNs against the kernel's own cookies, alone and behind packet limits, and against the
+//! program's.
 //!
-//! It answers whether a cookie path in the XDP program is worth its code: what one spoofed SYN costs the core
-//! that receives it, and how many of a good client's connections succeed meanwhile. `us` is the time of the
+//! It tells what one spoofed SYN costs the core that receives it, and how many of a good client's connections succeed
+//! meanwhile. `us` is the time of the
 //! thread that sends, in which a veth pair receives too, above that of a SYN which the deny list drops.
 //! Needs root.
 
