@@ -8,7 +8,7 @@ use std::{
     os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use floodwall_xdp::Sample;
@@ -125,7 +125,7 @@ fn tell(dropped: &Dropped) {
 fn show(host: &Host, sample: &Sample) -> Dropped {
     let age = host.now().minus(sample.time);
     Dropped {
-        at: timestamp(SystemTime::now() - age.into()),
+        at: timestamp(SystemTime::now() - Duration::from(age)),
         source: sample.source.map(|source| source.to_string()),
         port: sample.port,
         protocol: protocol(sample.protocol),
