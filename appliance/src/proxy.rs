@@ -18,7 +18,7 @@ use crate::{
     key::Subject,
     protection::{Protection, Shed},
     refusal::{self, Answer},
-    server::connection::Phase,
+    server::progress::Phase,
     strict,
 };
 
@@ -129,13 +129,14 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
-        let connection = session::connection(session)?;
-        connection.enter(Phase::Request);
+        let (connection, progress) = session::origin(session)?;
+        progress.enter(Phase::Request);
         let rules = &connection.rules;
         session.set_read_timeout(Some(rules.body));
         session.set_write_timeout(Some(rules.write));
         session.set_keepalive(Some(rules.idle.as_secs().max(1)));
         ctx.connection = Some(connection);
+        ctx.progress = Some(progress);
         Ok(())
     }
 
@@ -201,7 +202,7 @@ impl ProxyHttp for Proxy {
             }
         }
         if let Some(span) = route.timeout {
-            connection.finish_within(span.into());
+            ctx.finish_within(self.host.now(), span.into());
         }
         match &route.action {
             Action::Respond(response) => {

@@ -26,6 +26,7 @@ pub mod census;
 pub mod connection;
 pub mod guard;
 mod head;
+pub mod progress;
 
 /// A listener that could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What is known of one request, from its first phase to its line in the log.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
@@ -14,7 +14,7 @@ use crate::{
     generation::Generation,
     host::{Host, RequestId},
     protection::{Pass, Shed},
-    server::connection::Connection,
+    server::{connection::Connection, progress::Progress},
     upstream::{Attempt, Entry, Outcome, Place, Upstream},
 };
 
@@ -24,6 +24,7 @@ pub struct Exchange {
     /// The generation that the request began with, and keeps.
     pub(super) generation: Arc<Generation>,
     pub(super) connection: Option<Arc<Connection>>,
+    pub(super) progress: Option<Arc<Progress>>,
     /// When its header was complete. Blocks and limits are asked as of this moment.
     pub(super) begun: Nanos,
     pub(super) client: Option<Client>,
@@ -63,6 +64,7 @@ impl Exchange {
         Self {
             generation: host.pin(),
             connection: None,
+            progress: None,
             begun: host.now(),
             client: None,
             route: None,
@@ -89,6 +91,18 @@ impl Exchange {
     /// The request's id as headers and logs write it.
     pub(super) fn id(&self) -> String {
         self.request_id.to_string()
+    }
+
+    /// Bounds the whole exchange, if nothing bounds it to less.
+    pub(super) fn finish_within(&self, now: Nanos, span: Duration) {
+        if let Some(progress) = &self.progress {
+            progress.finish_within(now, span);
+        }
+    }
+
+    /// How long it may still take; nothing when it is not bounded.
+    pub(super) fn time_left(&self, now: Nanos) -> Option<Duration> {
+        self.progress.as_ref()?.time_left(now)
     }
 
     /// The upstream that takes the request.

@@ -1,7 +1,5 @@
 //! The way of a request to its upstream, once or more often, and what is learned there.
 
-use std::time::Duration;
-
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use http::StatusCode;
@@ -41,7 +39,9 @@ pub(super) async fn enter(
     match entered {
         (index, Ok(entry)) => {
             ctx.enter(index, entry);
-            finish_within(ctx, generation.upstream(index).timeouts.total);
+            if let Some(total) = generation.upstream(index).timeouts.total {
+                ctx.finish_within(host.now(), total);
+            }
             Ok(false)
         }
         (index, Err(unavailable)) => {
@@ -52,15 +52,6 @@ pub(super) async fn enter(
             let answer = unavailable.answer(generation.upstream(index), wants_json)?;
             Proxy::respond(session, answer).await
         }
-    }
-}
-
-/// Bounds the whole exchange, if the route does not bound it to less.
-fn finish_within(ctx: &Exchange, total: Option<Duration>) {
-    if let (Some(connection), Some(total)) = (&ctx.connection, total)
-        && connection.time_left().is_none_or(|left| left > total)
-    {
-        connection.finish_within(total);
     }
 }
 
@@ -80,13 +71,10 @@ pub(super) fn peer(host: &Host, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
     };
     let address = attempt.address;
     upstream.state.counts.requests.one();
-    let time_left = ctx
-        .connection
-        .as_ref()
-        .and_then(|connection| connection.time_left());
-    let peer = forward::peer(address, upstream, time_left);
+    let now = host.now();
+    let peer = forward::peer(address, upstream, ctx.time_left(now));
     ctx.tried.push(address);
-    ctx.asked = host.now();
+    ctx.asked = now;
     ctx.answered = Nanos::ZERO;
     // A body that is sent again passes the filter again.
     ctx.body_bytes = 0;
@@ -179,12 +167,7 @@ const MOST_AFRESH: usize = 4;
 
 /// Prepares another try, if there may be one.
 fn again(session: &Session, ctx: &mut Exchange, failure: Failure, now: Nanos) -> bool {
-    let out_of_time = ctx
-        .connection
-        .as_ref()
-        .and_then(|connection| connection.time_left())
-        .is_some_and(|left| left.is_zero());
-    if out_of_time {
+    if ctx.time_left(now).is_some_and(|left| left.is_zero()) {
         return false;
     }
     let repeat = repeat(session, ctx, failure);

@@ -99,7 +99,9 @@ pub(super) fn finish(
     }
     settle(host, session, status, ctx);
     host.stats.requests.finished(status.unwrap_or(0));
-    connection.finished();
+    if let Some(progress) = &ctx.progress {
+        progress.finished();
+    }
     if !host.access_log.is_on() {
         return;
     }

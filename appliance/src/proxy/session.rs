@@ -12,20 +12,21 @@ use crate::{
     server::{
         connection::{Connection, Rules},
         guard::Guard,
+        progress::Progress,
     },
     strict::{self, Fault},
 };
 
-/// The connection that a session came in on.
+/// The connection that a session came in on, and how far its request is.
 ///
 /// # Errors
 /// When the stream below is none of ours, which only a mistake in the accept loop can cause.
-pub(super) fn connection(session: &Session) -> Result<Arc<Connection>> {
+pub(super) fn origin(session: &Session) -> Result<(Arc<Connection>, Arc<Progress>)> {
     let stream = session.as_downstream().stream();
     // The box itself is a stream too; the one inside is meant.
     let guard = stream.and_then(|stream| (**stream).as_any().downcast_ref::<Guard>());
     match guard {
-        Some(guard) => Ok(Arc::clone(guard.connection())),
+        Some(guard) => Ok((Arc::clone(guard.connection()), Arc::clone(guard.progress()))),
         None => Error::e_explain(ErrorType::InternalError, "a session without its guard"),
     }
 }

@@ -32,8 +32,9 @@ use crate::{
     server::{
         accept::reset,
         census::Seat,
-        connection::{Connection, Moment, Phase},
+        connection::Connection,
         head::{Head, Most},
+        progress::{Moment, Phase, Progress},
     },
 };
 
@@ -43,6 +44,7 @@ pub struct Guard {
     /// A response's header and the beginning of its body leave in one segment.
     inner: BufWriter<TcpStream>,
     connection: Arc<Connection>,
+    progress: Arc<Progress>,
     seat: Seat,
     digest: Arc<SocketDigest>,
     established: SystemTime,
@@ -75,6 +77,7 @@ impl Guard {
         Self {
             inner: BufWriter::with_capacity(WRITE_BUFFER, stream),
             connection,
+            progress: Arc::default(),
             seat,
             digest: Arc::new(digest),
             established: SystemTime::now(),
@@ -86,6 +89,11 @@ impl Guard {
 
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// How far the present request is.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 
     /// Ends a head that is too slow or too large: one answer, one line in the log, and no more reading.
@@ -106,12 +114,15 @@ impl Guard {
 
     /// Polls the clock of whatever is bounded now. A timer is made only when a read had to wait.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let now = self.connection.moment();
+        let now = self.progress.moment();
         if self.timer.as_ref().is_none_or(|timer| timer.of != now) {
             let span = match now.phase {
                 Phase::Idle => None,
                 Phase::Head => Some(self.connection.rules.header),
-                Phase::Request => self.connection.time_left().map(|left| left + GRACE),
+                Phase::Request => {
+                    let left = self.progress.time_left(self.connection.host.now());
+                    left.map(|left| left + GRACE)
+                }
             };
             self.timer = span.map(|span| Timer {
                 of: now,
@@ -126,9 +137,9 @@ impl Guard {
 
     /// Looks at what was read, as long as it belongs to a head.
     fn look(&mut self, bytes: &[u8]) -> Option<early::Fault> {
-        match self.connection.phase() {
+        match self.progress.phase() {
             Phase::Idle if !bytes.is_empty() => {
-                self.connection.enter(Phase::Head);
+                self.progress.enter(Phase::Head);
                 self.head = Head::default();
             }
             Phase::Head => {}
@@ -155,7 +166,7 @@ impl AsyncRead for Guard {
         if self.answer.is_some() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let phase = self.connection.phase();
+        let phase = self.progress.phase();
         let before = buffer.filled().len();
         match Pin::new(&mut self.inner).poll_read(context, buffer) {
             Poll::Ready(result) => {
@@ -187,7 +198,7 @@ impl AsyncWrite for Guard {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.connection.phase() == Phase::Head && self.answer.is_none() {
+        if self.progress.phase() == Phase::Head && self.answer.is_none() {
             self.answer = Some(early::answer(&self.connection, early::fault_of(bytes)));
         }
         if self.answer.is_some() {
@@ -203,7 +214,7 @@ impl AsyncWrite for Guard {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.connection.phase() == Phase::Head || self.answer.is_some() {
+        if self.progress.phase() == Phase::Head || self.answer.is_some() {
             let first = slices
                 .iter()
                 .find(|slice| !slice.is_empty())

@@ -1,0 +1,122 @@
+//! How far a request is, and until when it must be over: what the proxy's phases tell whoever carries the bytes.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use floodwall_limiter::Nanos;
+
+/// The state of one request at a time: of a connection that speaks HTTP/1, or of one HTTP/2 stream.
+///
+/// It is written and read by the task that drives the request, so no order between its words is needed.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phase: AtomicU8,
+    /// Requests that are over.
+    requests: AtomicU64,
+    /// When the request that is under way must be over, on the host's clock; 0 is never.
+    deadline: AtomicU64,
+    last: AtomicBool,
+}
+
+/// How far the present request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing of it has come yet.
+    Idle,
+    /// Its head is coming in: no phase of the proxy has seen it.
+    Head,
+    /// The proxy has it.
+    Request,
+}
+
+/// A phase of one certain request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub phase: Phase,
+    pub request: u64,
+}
+
+impl Progress {
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            _ => Phase::Request,
+        }
+    }
+
+    /// Where the requests stand: timers of another moment mean nothing now.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            phase: self.phase(),
+            request: self.requests.load(Relaxed),
+        }
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Bounds the request that is under way in all. A bound that comes earlier stays.
+    pub fn finish_within(&self, now: Nanos, span: Duration) {
+        let deadline = now.plus(span.into());
+        if self.deadline().is_none_or(|known| known > deadline) {
+            self.deadline.store(deadline.0, Relaxed);
+        }
+    }
+
+    /// When the request that is under way must be over; nothing when it is not bounded.
+    pub fn deadline(&self) -> Option<Nanos> {
+        match self.deadline.load(Relaxed) {
+            0 => None,
+            deadline => Some(Nanos(deadline)),
+        }
+    }
+
+    /// How long the request that is under way may still take; nothing when it is not bounded.
+    pub fn time_left(&self, now: Nanos) -> Option<Duration> {
+        self.deadline().map(|deadline| deadline.minus(now).into())
+    }
+
+    /// The request is over; the next one may come.
+    pub fn finished(&self) {
+        self.deadline.store(0, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+        self.enter(Phase::Idle);
+    }
+
+    /// No other request is to be taken from this connection.
+    pub fn be_last(&self) {
+        self.last.store(true, Relaxed);
+    }
+
+    /// Whether the connection is to end with this request.
+    pub fn is_last(&self) -> bool {
+        self.last.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_bound_counts_and_ends_with_its_request() {
+        let progress = Progress::default();
+        assert_eq!(progress.time_left(Nanos(100)), None);
+        progress.finish_within(Nanos(100), Duration::from_nanos(50));
+        progress.finish_within(Nanos(100), Duration::from_nanos(90));
+        assert_eq!(
+            progress.time_left(Nanos(110)),
+            Some(Duration::from_nanos(40))
+        );
+        progress.finish_within(Nanos(110), Duration::from_nanos(10));
+        assert_eq!(progress.time_left(Nanos(200)), Some(Duration::ZERO));
+        let before = progress.moment();
+        progress.finished();
+        assert_eq!(progress.time_left(Nanos(200)), None);
+        assert_ne!(progress.moment(), before);
+    }
+}
