@@ -6,11 +6,14 @@ use floodwall_tests::{Floodwall, Host, Instance, Launch, Yaml};
 
 use crate::server::Server;
 
+mod certificate;
+mod envoy;
 mod floodwall;
 mod haproxy;
 mod nginx;
 
-pub(crate) use nginx::origin;
+pub(crate) use certificate::Certificate;
+pub(crate) use nginx::{LARGE, origin};
 
 /// A reverse proxy with limits: what every contender does, with one worker.
 ///
@@ -25,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) behind_proxy: bool,
     /// What Floodwall alone can do with a client that goes on: the limit's `block`.
     pub(crate) block: Option<&'static str>,
+    /// TLS with HTTP/2 on offer; plain HTTP/1.1 without it.
+    pub(crate) tls: Option<&'static Certificate>,
 }
 
 impl Job {
@@ -35,6 +40,7 @@ impl Job {
             limits,
             behind_proxy: false,
             block: None,
+            tls: None,
         }
     }
 }
@@ -56,6 +62,8 @@ pub(crate) enum Contender {
     Floodwall,
     Nginx,
     HaProxy,
+    /// Measured as a proxy only; its limits have no part in it.
+    Envoy,
 }
 
 /// A contender at work; ended when dropped.
@@ -68,11 +76,16 @@ pub(crate) enum Running<'h> {
 impl Contender {
     pub(crate) const ALL: [Self; 3] = [Self::Floodwall, Self::Nginx, Self::HaProxy];
 
+    /// Those whose work as a proxy is compared.
+    pub(crate) const PROXIES: [Self; 4] =
+        [Self::Floodwall, Self::Nginx, Self::HaProxy, Self::Envoy];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floodwall => "floodwall",
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -82,6 +95,7 @@ impl Contender {
             Self::Floodwall => Running::of(Launch::default(), &yaml(job)),
             Self::Nginx => Running::Other(nginx::start(job)?),
             Self::HaProxy => Running::Other(haproxy::start(job)?),
+            Self::Envoy => Running::Other(envoy::start(job)?),
         })
     }
 
@@ -96,6 +110,7 @@ impl Contender {
             Self::Floodwall => Running::of(Launch::default().on(host), &yaml(job).and(more)),
             Self::Nginx => Running::Other(host.run(|| nginx::start(job))?),
             Self::HaProxy => Running::Other(host.run(|| haproxy::start(job))?),
+            Self::Envoy => Running::Other(host.run(|| envoy::start(job))?),
         })
     }
 }

@@ -12,6 +12,9 @@ pub(crate) struct Load {
     pub(crate) fresh: bool,
     /// A Lua script that makes the requests.
     pub(crate) script: Option<PathBuf>,
+    /// `http://` or `https://`.
+    pub(crate) scheme: &'static str,
+    pub(crate) path: &'static str,
 }
 
 /// What became of it.
@@ -23,6 +26,9 @@ pub(crate) struct Outcome {
     /// Connections that were not made or broke off, and requests without an answer.
     pub(crate) failed: u64,
     pub(crate) seconds: f64,
+    /// How long half of the requests took at most, and 99 of 100; in microseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 impl Load {
@@ -31,6 +37,8 @@ impl Load {
             connections,
             fresh: false,
             script: None,
+            scheme: "http",
+            path: "/",
         }
     }
 
@@ -56,7 +64,7 @@ impl Load {
 
     pub(crate) fn command(&self, server: SocketAddr, length: Duration) -> Command {
         let mut wrk = Command::new("wrk");
-        wrk.arg("-t1")
+        wrk.args(["-t1", "--latency"])
             .arg(format!("-c{}", self.connections))
             .arg(format!("-d{}s", length.as_secs().max(1)));
         if self.fresh {
@@ -65,7 +73,7 @@ impl Load {
         if let Some(script) = &self.script {
             wrk.arg("-s").arg(script);
         }
-        wrk.arg(format!("http://{server}/"));
+        wrk.arg(format!("{}://{server}{}", self.scheme, self.path));
         wrk
     }
 }
@@ -80,6 +88,10 @@ impl Outcome {
                 outcome.seconds = seconds(span)?;
             } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses: ") {
                 outcome.refused = count.parse()?;
+            } else if let Some(span) = line.strip_prefix("50%") {
+                outcome.p50 = 1e6 * seconds(span.trim())?;
+            } else if let Some(span) = line.strip_prefix("99%") {
+                outcome.p99 = 1e6 * seconds(span.trim())?;
             } else if let Some(kinds) = line.strip_prefix("Socket errors: ") {
                 for kind in kinds.split(", ") {
                     let count = kind
@@ -101,17 +113,12 @@ impl Outcome {
     }
 }
 
-/// `3.00s`, `1.50m`
+/// `250.00us`, `3.00s`, `1.50m`
 fn seconds(span: &str) -> anyhow::Result<f64> {
-    let (number, factor) = match (
-        span.strip_suffix("ms"),
-        span.strip_suffix('s'),
-        span.strip_suffix('m'),
-    ) {
-        (Some(number), _, _) => (number, 1e-3),
-        (_, Some(number), _) => (number, 1.0),
-        (_, _, Some(number)) => (number, 60.0),
-        _ => bail!("{span} is no span"),
-    };
-    Ok(number.parse::<f64>()? * factor)
+    for (unit, factor) in [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0)] {
+        if let Some(number) = span.strip_suffix(unit) {
+            return Ok(number.parse::<f64>()? * factor);
+        }
+    }
+    bail!("{span} is no span")
 }

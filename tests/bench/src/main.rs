@@ -1,4 +1,4 @@
-//! Measures the whole front door beside nginx and HAProxy that do the same work.
+//! Measures the whole front door beside nginx, HAProxy and Envoy that do the same work.
 //!
 //! The contenders take turns, one short round each, so that whatever else the machine does meets all of them;
 //! a figure is the median of its rounds. Servers are pinned to one core and get one worker; origins and clients
@@ -11,6 +11,7 @@ mod clock;
 mod contender;
 mod cores;
 mod cpu;
+mod h2load;
 mod load;
 mod measure;
 mod packet;

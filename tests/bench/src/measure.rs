@@ -7,8 +7,10 @@ use crate::Bench;
 mod attack;
 mod first_drop;
 mod flood;
+mod idle;
 mod limits;
 mod memory;
+mod protocols;
 mod refused;
 mod reload;
 mod throughput;
@@ -16,8 +18,10 @@ mod throughput;
 /// Measures something, prints a line for each figure, and adds its rows to the report.
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measure); 8] = [
+const ALL: [(&str, Measure); 10] = [
     ("throughput", throughput::measure),
+    ("protocols", protocols::measure),
+    ("idle", idle::measure),
     ("limits", limits::measure),
     ("attack", attack::measure),
     ("refused", refused::measure),

@@ -11,6 +11,7 @@ pub(crate) struct Row {
     pub(crate) floodwall: String,
     pub(crate) nginx: String,
     pub(crate) haproxy: String,
+    pub(crate) envoy: String,
     /// Ratios, each beside what it is a ratio to.
     pub(crate) ratio: String,
     pub(crate) goal: &'static str,
@@ -22,14 +23,17 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        println!("\n| what | Floodwall | nginx | HAProxy | Floodwall against them | goal |");
-        println!("|---|---|---|---|---|---|");
+        println!(
+            "\n| what | Floodwall | nginx | HAProxy | Envoy | Floodwall against them | goal |"
+        );
+        println!("|---|---|---|---|---|---|---|");
         for row in &self.0 {
             let cells = [
                 row.what,
                 &row.floodwall,
                 &row.nginx,
                 &row.haproxy,
+                &row.envoy,
                 &row.ratio,
                 row.goal,
             ];

@@ -9,6 +9,7 @@ pub(super) fn text(job: &Job) -> String {
         limits,
         behind_proxy,
         block,
+        tls,
     } = job;
     let clients = if *behind_proxy {
         "clients: { trusted_proxies: [127.0.0.0/8] }\n"
@@ -21,8 +22,15 @@ pub(super) fn text(job: &Job) -> String {
         Limits::Several(count, _) => named(*count),
     };
     let names: Vec<&str> = limits.iter().map(|(name, _)| name.as_str()).collect();
+    let tls = tls.map_or(String::new(), |tls| {
+        format!(
+            ", tls: {{ certificates: [{{ chain: {}, key: {} }}], alpn: [h2, http/1.1] }}, http2: true",
+            tls.chain.display(),
+            tls.key.display()
+        )
+    });
     format!(
-        "listeners: {{ web: {{ address: \"{listen}\" }} }}\n\
+        "listeners: {{ web: {{ address: \"{listen}\"{tls} }} }}\n\
          {clients}\
          upstreams: {{ app: {{ servers: [\"{origin}\"] }} }}\n\
          {}\

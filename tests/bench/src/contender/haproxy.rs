@@ -23,8 +23,12 @@ fn text(job: &Job) -> String {
         origin,
         limits,
         behind_proxy,
+        tls,
         ..
     } = job;
+    let tls = tls.map_or(String::new(), |tls| {
+        format!("ssl crt {} alpn h2,http/1.1", tls.bundle.display())
+    });
     let client = if *behind_proxy {
         "hdr_ip(x-forwarded-for)"
     } else {
@@ -48,14 +52,14 @@ fn text(job: &Job) -> String {
     format!(
         "global
            nbthread 1
-           maxconn 8192
+           maxconn 12000
          defaults
            mode http
            timeout connect 3s
            timeout client 60s
            timeout server 60s
          frontend web
-           bind {listen} backlog 4096
+           bind {listen} backlog 4096 {tls}
            {limit}
            http-request set-header X-Forwarded-For %[src]
            http-request set-header X-Forwarded-Proto http

@@ -1,6 +1,6 @@
 //! The job as an nginx file; and the origin of all contenders, which is an nginx too.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use super::{Job, Limits};
 use crate::server::Server;
@@ -9,12 +9,28 @@ pub(super) fn start(job: &Job) -> anyhow::Result<Server> {
     Server::start(job.listen, |folder| text(job, folder), command)
 }
 
-/// A server that answers everything with six bytes.
+/// A server that answers everything with six bytes, but [`LARGE`] with 64 KiB.
 pub(crate) fn origin(listen: SocketAddr) -> anyhow::Result<Server> {
-    let http = format!(
-        "server {{ listen {listen} backlog=4096; location / {{ return 200 \"hello\\n\"; }} }}"
-    );
-    Server::start(listen, |folder| frame(folder, &http), command)
+    Server::start(listen, |folder| site(listen, folder), command)
+}
+
+/// The path of the large answer.
+pub(crate) const LARGE: &str = "/large";
+
+fn site(listen: SocketAddr, folder: &Path) -> String {
+    // Without it the large answer is a 404, which every measurement counts as a refusal and ends at.
+    let _ = fs::write(folder.join("large"), [b'x'; 65536]);
+    frame(
+        folder,
+        &format!(
+            "server {{
+               listen {listen} backlog=4096;
+               location / {{ return 200 \"hello\\n\"; }}
+               location = {LARGE} {{ root {}; sendfile on; open_file_cache max=10; }}
+             }}",
+            folder.display()
+        ),
+    )
 }
 
 fn command(file: &Path) -> Command {
@@ -29,8 +45,17 @@ fn text(job: &Job, folder: &Path) -> String {
         origin,
         limits,
         behind_proxy,
+        tls,
         ..
     } = job;
+    let (tls, certificate) = tls.map_or_else(Default::default, |tls| {
+        let files = format!(
+            "ssl_certificate {}; ssl_certificate_key {}; ssl_session_cache shared:tls:10m;",
+            tls.chain.display(),
+            tls.key.display()
+        );
+        ("ssl http2", files)
+    });
     let (zone, limit) = match limits {
         Limits::PerClient(rate) => (
             format!("limit_req_zone $binary_remote_addr zone=clients:256m rate={rate}r/s;"),
@@ -56,7 +81,8 @@ fn text(job: &Job, folder: &Path) -> String {
          {real_ip}
          upstream app {{ server {origin}; keepalive 256; keepalive_requests 1000000000; }}
          server {{
-           listen {listen} backlog=4096;
+           listen {listen} backlog=4096 {tls};
+           {certificate}
            location / {{
              {limit}
              proxy_pass http://app;
@@ -80,7 +106,7 @@ fn frame(folder: &Path, http: &str) -> String {
          worker_processes 1;
          pid {folder}/pid;
          error_log {folder}/error crit;
-         events {{ worker_connections 8192; }}
+         events {{ worker_connections 20000; }}
          http {{
            access_log off;
            keepalive_requests 1000000000;

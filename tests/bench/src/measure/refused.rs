@@ -62,6 +62,7 @@ fn beside(
             part(haproxy_fresh)
         ),
         goal,
+        ..Row::default()
     }
 }
 
@@ -73,7 +74,7 @@ fn report(bench: &mut Bench, what: &'static str, [floodwall, nginx, haproxy]: [f
         nginx: each(nginx),
         haproxy: each(haproxy),
         ratio: ratios(floodwall, nginx, haproxy),
-        goal: "",
+        ..Row::default()
     });
 }
 
