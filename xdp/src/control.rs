@@ -7,7 +7,7 @@ use std::{
 
 use aya::maps::MapData;
 use floodwall_limiter::{Nanos, Secret};
-use floodwall_xdp_abi::maps::{CONTROL, Control, LimitCount, SLOTS};
+use floodwall_xdp_abi::maps::{CONTROL, Control, INTERFACE_ROWS, LimitCount, SLOTS};
 
 use crate::{Error, Mapped};
 
@@ -64,6 +64,12 @@ impl Page {
     pub(crate) fn bases(&self, slot: usize) -> [&AtomicU64; 4] {
         let base = offset_of!(Control, bases) + slot * size_of::<LimitCount>();
         [0, 8, 16, 24].map(|word| self.word(base + word))
+    }
+
+    /// Which interface, by its number, has each row of counters.
+    pub(crate) fn interfaces(&self) -> &[AtomicU64] {
+        let first = offset_of!(Control, interfaces) / 8;
+        &self.0.as_ref()[first..first + INTERFACE_ROWS as usize]
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {

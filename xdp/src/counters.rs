@@ -1,25 +1,28 @@
 //! What the program has counted, over all CPUs, since the maps were made.
 
-use std::{fmt, sync::atomic::Ordering::SeqCst};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
+};
 
 use aya::{
     Pod,
-    maps::{Map, MapData, PerCpuArray},
+    maps::{Map, MapData, PerCpuArray, PerCpuValues},
 };
 use floodwall_xdp_abi::{
     Reason,
-    maps::{self, COUNTERS, INTERFACE_ROWS, INTERFACES},
+    maps::{self, COUNTERS, GONE_ROW, INTERFACE_ROWS, INTERFACES},
 };
 
-use crate::{Error, control::Page, shared::LoadedLimit};
+use crate::{Error, control::Page, rows::Rows, shared::LoadedLimit};
 
 /// Totals that only ever grow, over reloads and restarts too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// By what decided over a packet, over all interfaces. Every packet counts under exactly one.
     pub reasons: Vec<ReasonCounters>,
-    /// The same for each interface that the program is attached to. Interfaces whose numbers are equal modulo
-    /// 64 count together, and each shows what they have.
+    /// The same for each interface that the program is attached to, since it was first attached there. Beyond the
+    /// 63rd they count together, and each shows what they have.
     pub interfaces: Vec<InterfaceCounters>,
     /// How often the program moved a key in debt out of its cell.
     pub displaced: u64,
@@ -74,7 +77,8 @@ impl Counters {
 /// The maps that are counted in.
 pub(crate) struct Tally {
     totals: PerCpuArray<MapData, OneCpu>,
-    interfaces: PerCpuArray<MapData, OneRow>,
+    /// One reads or moves rows at a time, so that nobody finds a row twice or not at all.
+    interfaces: Mutex<PerCpuArray<MapData, OneRow>>,
 }
 
 impl fmt::Debug for Tally {
@@ -102,8 +106,9 @@ impl Tally {
         let act = |name| move |error| Error::kernel(format!("open {name}"), error);
         Ok(Self {
             totals: PerCpuArray::try_from(Map::PerCpuArray(counters)).map_err(act(COUNTERS))?,
-            interfaces: PerCpuArray::try_from(Map::PerCpuArray(interfaces))
-                .map_err(act(INTERFACES))?,
+            interfaces: Mutex::new(
+                PerCpuArray::try_from(Map::PerCpuArray(interfaces)).map_err(act(INTERFACES))?,
+            ),
         })
     }
 
@@ -121,21 +126,28 @@ impl Tally {
     }
 
     /// What all CPUs have counted of one row of interfaces.
-    fn row(&self, row: u32) -> Result<maps::Reasons, Error> {
-        let cpus = self
-            .interfaces
-            .get(&row, 0)
-            .map_err(|error| Error::kernel(format!("read {INTERFACES}"), error))?;
-        let mut totals = maps::Reasons::default();
-        for OneRow(cpu) in cpus.iter() {
-            add_reasons(&mut totals, cpu);
-        }
-        Ok(totals)
+    pub(crate) fn row(&self, row: u32) -> Result<maps::Reasons, Error> {
+        sum(&self.rows(), row)
     }
 
-    /// What all CPUs have counted of the row that an interface is in.
-    pub(crate) fn of_interface(&self, ifindex: u32) -> Result<maps::Reasons, Error> {
-        self.row(ifindex % INTERFACE_ROWS)
+    /// Empties a row into the one of those that have gone, so that the totals stay.
+    pub(crate) fn retire(&self, row: u32) -> Result<(), Error> {
+        let mut rows = self.rows();
+        let (counted, gone) = (cpus(&rows, row)?, cpus(&rows, GONE_ROW)?);
+        let mut both: Vec<OneRow> = gone.to_vec();
+        for (total, count) in both.iter_mut().zip(counted.iter()) {
+            add_reasons(&mut total.0, &count.0);
+        }
+        let none = vec![OneRow(maps::Reasons::default()); both.len()];
+        store(&mut rows, GONE_ROW, both)?;
+        store(&mut rows, row, none)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, PerCpuArray<MapData, OneRow>> {
+        // A panic between two rows leaves each of them whole.
+        self.interfaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The totals with their names; `limits` are the present generation's.
@@ -143,19 +155,23 @@ impl Tally {
         &self,
         page: &Page,
         limits: &[LoadedLimit],
+        given: &Rows,
         interfaces: impl Iterator<Item = u32>,
     ) -> Result<Counters, Error> {
         let totals = self.totals()?;
-        let rows = (0..INTERFACE_ROWS)
-            .map(|row| self.row(row))
-            .collect::<Result<Vec<_>, _>>()?;
+        let rows = {
+            let rows = self.rows();
+            let all = (0..INTERFACE_ROWS).chain([GONE_ROW]);
+            all.map(|row| sum(&rows, row))
+                .collect::<Result<Vec<_>, _>>()?
+        };
         let mut all = maps::Reasons::default();
         for row in &rows {
             add_reasons(&mut all, row);
         }
         let interfaces = interfaces.map(|ifindex| InterfaceCounters {
             ifindex,
-            reasons: reasons(&rows[(ifindex % INTERFACE_ROWS) as usize]),
+            reasons: reasons(&rows[given.row(ifindex) as usize]),
         });
         Ok(Counters {
             reasons: reasons(&all),
@@ -170,6 +186,30 @@ impl Tally {
                 .collect(),
         })
     }
+}
+
+fn cpus(rows: &PerCpuArray<MapData, OneRow>, row: u32) -> Result<PerCpuValues<OneRow>, Error> {
+    rows.get(&row, 0)
+        .map_err(|error| Error::kernel(format!("read {INTERFACES}"), error))
+}
+
+fn sum(rows: &PerCpuArray<MapData, OneRow>, row: u32) -> Result<maps::Reasons, Error> {
+    let mut totals = maps::Reasons::default();
+    for OneRow(cpu) in cpus(rows, row)?.iter() {
+        add_reasons(&mut totals, cpu);
+    }
+    Ok(totals)
+}
+
+fn store(
+    rows: &mut PerCpuArray<MapData, OneRow>,
+    row: u32,
+    values: Vec<OneRow>,
+) -> Result<(), Error> {
+    let act = || format!("write {INTERFACES}");
+    let values = PerCpuValues::try_from(values).map_err(|error| Error::kernel(act(), error))?;
+    rows.set(row, values, 0)
+        .map_err(|error| Error::kernel(act(), error))
 }
 
 fn add(totals: &mut maps::Counters, cpu: &maps::Counters) {

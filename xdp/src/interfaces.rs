@@ -6,6 +6,7 @@ use crate::{
     Error, InterfaceState, InterfaceStatus, Settings,
     attachment::{self, distinct, index_of, occupant},
     pins::Folder,
+    shared::Shared,
 };
 
 /// What is wanted, and how each interface is doing.
@@ -35,7 +36,9 @@ impl Interfaces {
         folder: &Folder,
         settings: &Settings,
         xdp: &mut Xdp,
+        shared: &Shared,
     ) -> Result<Self, Error> {
+        give_rows(settings, shared)?;
         let statuses = if settings.required {
             let plans = attachment::plan(folder, settings)?;
             attachment::attach(folder, plans, xdp, settings.mode)?
@@ -67,12 +70,14 @@ impl Interfaces {
         &mut self,
         folder: &Folder,
         xdp: &mut Xdp,
+        shared: &Shared,
     ) -> Result<Vec<Change>, Error> {
         let mut changes = Vec::new();
         for watched in &mut self.all {
             if watched.is_settled(folder) {
                 continue;
             }
+            give_rows(&self.settings, shared)?;
             changes.extend(watched.settle(folder, &self.settings, xdp)?);
         }
         Ok(changes)
@@ -84,9 +89,11 @@ impl Interfaces {
         folder: &Folder,
         settings: &Settings,
         xdp: &mut Xdp,
+        shared: &Shared,
     ) -> Result<Vec<Change>, Error> {
         self.settings.interfaces.clone_from(&settings.interfaces);
         self.settings.replace = settings.replace;
+        give_rows(&self.settings, shared)?;
         let mut before = std::mem::take(&mut self.all);
         let mut changes = Vec::new();
         for name in distinct(&settings.interfaces) {
@@ -107,6 +114,12 @@ impl Interfaces {
         }
         Ok(changes)
     }
+}
+
+/// Gives the interfaces that are there their counters, before their first packet.
+fn give_rows(settings: &Settings, shared: &Shared) -> Result<(), Error> {
+    let present = distinct(&settings.interfaces).filter_map(|name| index_of(name));
+    shared.give_rows(&present.collect::<Vec<_>>())
 }
 
 impl Watched {

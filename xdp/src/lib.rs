@@ -25,6 +25,7 @@ mod pins;
 mod prefilter;
 mod probe;
 mod program;
+mod rows;
 mod rules;
 mod samples;
 mod settings;

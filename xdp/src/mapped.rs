@@ -6,7 +6,7 @@ use aya::maps::MapData;
 use floodwall_limiter::{block::Record, table::Set};
 use memmap2::{MmapOptions, MmapRaw};
 use std::os::fd::AsFd as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use crate::Error;
 
@@ -20,6 +20,8 @@ pub unsafe trait Shared {}
 unsafe impl Shared for Set {}
 // SAFETY: a record is sixteen atomic words.
 unsafe impl Shared for Record {}
+// SAFETY: an atomic byte.
+unsafe impl Shared for AtomicU8 {}
 // SAFETY: an atomic word.
 unsafe impl Shared for AtomicU64 {}
 

@@ -14,8 +14,8 @@ use aya_obj::generated::{
 };
 use floodwall_limiter::{FlowTable, block::RECORD_BYTES};
 use floodwall_xdp_abi::maps::{
-    BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, INTERFACE_ROWS, INTERFACES,
-    LAYOUT, Reasons, SAMPLES, SAMPLES_BYTES, SET_BYTES,
+    BLOCK_RECORDS, BLOCKS, CONTROL, COUNTERS, Control, Counters, FLOWS, GONE_ROW, INTERFACES,
+    LAYOUT, ROW_INDICES, ROWS, Reasons, SAMPLES, SAMPLES_BYTES, SET_BYTES,
 };
 
 use nix::mount::{MsFlags, mount};
@@ -37,7 +37,7 @@ pub enum Origin {
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -59,7 +59,7 @@ impl Folder {
         fs::create_dir_all(&path).map_err(act)?;
         let lock = File::open(&path).map_err(act)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => Err(Error::InstanceInUse { path }),
             Err(TryLockError::Error(error)) => {
                 Err(Error::kernel(format!("lock {}", path.display()), error))
@@ -113,7 +113,7 @@ impl Folder {
         if origin != Origin::Adopted {
             self.unpin(&shapes)?;
         }
-        let [flows, blocks, control, counters, interfaces, samples] = shapes;
+        let [flows, blocks, control, counters, interfaces, rows, samples] = shapes;
         // The program finds it by its pin, and whoever reads it opens it again.
         drop(samples.open(&self.path)?);
         let maps = Maps {
@@ -123,6 +123,7 @@ impl Folder {
             control: control.open(&self.path)?,
             counters: counters.open(&self.path)?,
             interfaces: interfaces.open(&self.path)?,
+            rows: rows.open(&self.path)?,
         };
         Ok((maps, origin))
     }
@@ -153,6 +154,15 @@ impl Folder {
             remove(&entry.map_err(act)?.path())?;
         }
         fs::remove_dir(&self.path).map_err(act)
+    }
+}
+
+impl Drop for Folder {
+    /// Closing the file would not do: a child that another thread is just starting has it open until it runs its
+    /// own program, and would keep the lock that long.
+    fn drop(&mut self) {
+        // Should that fail, the lock goes with the file all the same.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -227,6 +237,7 @@ pub(crate) struct Maps {
     pub(crate) control: MapData,
     pub(crate) counters: MapData,
     pub(crate) interfaces: MapData,
+    pub(crate) rows: MapData,
     /// Number of sets in `flows`.
     pub(crate) sets: u64,
 }
@@ -242,7 +253,7 @@ struct Shape {
     flags: u32,
 }
 
-fn shapes(sources: u64) -> Result<[Shape; 6], Error> {
+fn shapes(sources: u64) -> Result<[Shape; 7], Error> {
     let sets = FlowTable::<()>::sets_for(sources);
     let entries = u32::try_from(sets).map_err(|_| Error::TooManySources {
         found: sources,
@@ -266,7 +277,8 @@ fn shapes(sources: u64) -> Result<[Shape; 6], Error> {
         array(BLOCKS, RECORD_BYTES, BLOCK_RECORDS),
         array(CONTROL, size_of::<Control>(), 1),
         counts(COUNTERS, size_of::<Counters>(), 1),
-        counts(INTERFACES, size_of::<Reasons>(), INTERFACE_ROWS),
+        counts(INTERFACES, size_of::<Reasons>(), GONE_ROW + 1),
+        array(ROWS, ROW_INDICES, 1),
         Shape {
             name: SAMPLES,
             kind: BPF_MAP_TYPE_RINGBUF,
@@ -315,7 +327,7 @@ impl Shape {
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the values are a page at most"
+        reason = "the values are 64 KiB at most"
     )]
     fn value_size(&self) -> u32 {
         self.value as u32

@@ -50,7 +50,7 @@ impl PreFilter {
             // What takes the place of an earlier program filters before its process has renewed anything.
             shared.page.lease_until().store(first_lease(), SeqCst);
         }
-        let interfaces = Interfaces::attach(&folder, settings, live.xdp()?)?;
+        let interfaces = Interfaces::attach(&folder, settings, live.xdp()?, &shared)?;
         attachment::leave_others(&folder, interfaces.statuses())?;
         let origin = match other {
             Some(layout) => {
@@ -136,9 +136,7 @@ impl PreFilter {
         let live = self.live();
         let interfaces = self.interfaces();
         let indices = interfaces.iter().map(|interface| interface.ifindex);
-        self.shared
-            .tally
-            .named(&self.shared.page, live.limits(), indices)
+        self.shared.counters(live.limits(), indices)
     }
 
     /// Copies the state into a probe for these rules, to ask it what would become of packets.
@@ -183,7 +181,8 @@ impl PreFilter {
     /// [`Error::Privilege`] or [`Error::Kernel`]; what was done before stays.
     pub fn reconcile(&self) -> Result<Vec<Change>, Error> {
         let mut live = self.live();
-        self.watched().reconcile(&self.folder, live.xdp()?)
+        self.watched()
+            .reconcile(&self.folder, live.xdp()?, &self.shared)
     }
 
     /// Filters the interfaces of these settings from now on and no others; those that refused are tried again.
@@ -193,7 +192,8 @@ impl PreFilter {
     /// As [`PreFilter::reconcile`].
     pub fn retarget(&self, settings: &Settings) -> Result<Vec<Change>, Error> {
         let mut live = self.live();
-        self.watched().retarget(&self.folder, settings, live.xdp()?)
+        self.watched()
+            .retarget(&self.folder, settings, live.xdp()?, &self.shared)
     }
 
     fn watched(&self) -> MutexGuard<'_, Interfaces> {

@@ -49,6 +49,9 @@ pub struct Fate {
 /// The interface that a packet comes in over when nothing is said of it: the loopback.
 const LOOPBACK: u32 = 1;
 
+/// Where a probe counts: none of its interfaces was given a row.
+const ONLY_ROW: u32 = 0;
+
 impl Probe {
     /// A probe for these rules that knows of no packet and no block yet.
     ///
@@ -129,9 +132,9 @@ impl Probe {
     /// such interface.
     pub fn run(&mut self, frame: &[u8], ifindex: Option<u32>) -> Result<Fate, Error> {
         let ifindex = ifindex.unwrap_or(LOOPBACK);
-        let before = self.tally.of_interface(ifindex)?;
+        let before = self.tally.row(ONLY_ROW)?;
         let run = self.program.test_run_over(frame, ifindex)?;
-        let after = self.tally.of_interface(ifindex)?;
+        let after = self.tally.row(ONLY_ROW)?;
         let limits = std::mem::replace(&mut self.limits, self.tally.totals()?);
         let grown =
             |reason: &Reason| after.packets[*reason as usize] > before.packets[*reason as usize];

@@ -12,7 +12,7 @@ use floodwall_xdp_abi::{
     list::{self, WORDS_V4, WORDS_V6},
     maps::{
         BLOCKS, CLASSES, CONTROL, COUNTERS, Class, FLOWS, INTERFACES, LIST_V4, LIST_V6, LISTS,
-        PORTS, PROGRAM, RULES, SAMPLES,
+        PORTS, PROGRAM, ROWS, RULES, SAMPLES,
     },
     rules::INJECTED_CLOCK,
 };
@@ -64,7 +64,7 @@ pub enum Outcome {
 const LARGEST_OPTION: usize = 4;
 
 /// The maps that all generations share.
-const PINNED: [&str; 6] = [FLOWS, BLOCKS, CONTROL, COUNTERS, INTERFACES, SAMPLES];
+const PINNED: [&str; 7] = [FLOWS, BLOCKS, CONTROL, COUNTERS, INTERFACES, ROWS, SAMPLES];
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]

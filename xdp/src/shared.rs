@@ -4,12 +4,13 @@ use floodwall_limiter::{LimitId, Secret, block::Record, table::Set};
 use floodwall_xdp_abi::maps::{BLOCK_RECORDS, BLOCKS, FLOWS};
 
 use crate::{
-    Error, Mapped, Rules,
+    Counters, Error, Mapped, Rules,
     compile::{self, Table},
     control::Page,
     counters::Tally,
     pins::Maps,
     program::{self, Clock, Loaded},
+    rows::Rows,
     slots,
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) page: Page,
     pub(crate) tally: Tally,
+    rows: Rows,
     /// Number of sets of the flow table.
     pub(crate) sets: u64,
 }
@@ -48,8 +50,23 @@ impl Shared {
             },
             page,
             tally: Tally::over(maps.counters, maps.interfaces)?,
+            rows: Rows::over(&maps.rows)?,
             sets: maps.sets,
         })
+    }
+
+    /// Gives interfaces that are to be filtered their counters.
+    pub(crate) fn give_rows(&self, wanted: &[u32]) -> Result<(), Error> {
+        self.rows.give(&self.page, &self.tally, wanted)
+    }
+
+    /// What was counted for these limits and interfaces.
+    pub(crate) fn counters(
+        &self,
+        limits: &[LoadedLimit],
+        interfaces: impl Iterator<Item = u32>,
+    ) -> Result<Counters, Error> {
+        self.tally.named(&self.page, limits, &self.rows, interfaces)
     }
 
     /// Loads a program for these rules; `present` are the limits of the one that is running.

@@ -23,6 +23,7 @@ mod kernel {
     mod probe;
     mod records;
     mod resets;
+    mod rows;
     mod samples;
     mod verdicts;
 }

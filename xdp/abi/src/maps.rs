@@ -6,7 +6,7 @@ use crate::reason::REASONS;
 
 /// The version of everything below. It is part of the pin folder's name, so that a program never meets a
 /// map that was laid out for another one.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// The program's name in the object.
 pub const PROGRAM: &str = "floodwall";
@@ -19,8 +19,11 @@ pub const BLOCKS: &str = "BLOCKS";
 pub const CONTROL: &str = "CONTROL";
 /// Per-CPU array with one [`Counters`]; pinned.
 pub const COUNTERS: &str = "COUNTERS";
-/// Per-CPU array with one [`Reasons`] for each of [`INTERFACE_ROWS`] rows of interfaces; pinned.
+/// Per-CPU array with one [`Reasons`] for each row of interfaces, of which there are [`INTERFACE_ROWS`], and one for
+/// [`GONE_ROW`]; pinned.
 pub const INTERFACES: &str = "INTERFACES";
+/// Array with one value of [`ROW_INDICES`] bytes: the row of each interface, by its number; pinned, mapped.
+pub const ROWS: &str = "ROWS";
 /// Ring buffer of [`Sample`]; pinned.
 pub const SAMPLES: &str = "SAMPLES";
 /// Array of [`Class`], by number; one for each generation. Class zero is what is on no limit's exceptions.
@@ -46,8 +49,12 @@ pub const PORT_COUNT: u32 = 65_536;
 /// The bit of a [`PORTS`] element that marks a listener's port.
 pub const LISTENER: u64 = 1 << 63;
 
-/// Rows of [`INTERFACES`]; a power of two.
+/// Rows of [`INTERFACES`] that the program counts in. Row zero has all interfaces that were given none.
 pub const INTERFACE_ROWS: u32 = 64;
+/// The row of what was counted in rows that were given to other interfaces since. The program never counts there.
+pub const GONE_ROW: u32 = INTERFACE_ROWS;
+/// How many interfaces, by number, can have a row of their own: a network namespace counts them from one.
+pub const ROW_INDICES: usize = 65_536;
 /// Bytes of [`SAMPLES`]; a power of two and of pages.
 pub const SAMPLES_BYTES: u32 = 1 << 18;
 /// The number of a prefix's [`Class`] begins at this bit of its value on the lists.
@@ -76,7 +83,9 @@ pub struct Control {
     pub slots: [u64; SLOTS],
     /// What a slot had counted when it was given to its present limit, so that nobody inherits a total.
     pub bases: [LimitCount; SLOTS],
-    rest: [u64; 184],
+    /// Which interface, by its number, has which row of [`INTERFACES`]; zero is nobody's.
+    pub interfaces: [u64; INTERFACE_ROWS as usize],
+    rest: [u64; 120],
 }
 
 const _: () = assert!(size_of::<Control>() == 4096);
@@ -98,8 +107,7 @@ pub struct Counters {
 
 const _: () = assert!(size_of::<Counters>() == 32 + SLOTS * 32);
 
-/// What one CPU has counted of the packets of one row of interfaces: those whose numbers are equal modulo
-/// [`INTERFACE_ROWS`].
+/// What one CPU has counted of the packets of one row of interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Reasons {

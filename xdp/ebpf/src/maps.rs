@@ -12,8 +12,8 @@ use floodwall_limiter::{FlowId, Nanos, block};
 use floodwall_xdp_abi::{
     Port, Reason,
     maps::{
-        BLOCK_RECORDS, Class, Control, Counters, INTERFACE_ROWS, LimitCount, PORT_COUNT, Reasons,
-        SAMPLES_BYTES, SLOTS,
+        BLOCK_RECORDS, Class, Control, Counters, GONE_ROW, LimitCount, PORT_COUNT, ROW_INDICES,
+        Reasons, SAMPLES_BYTES, SLOTS,
     },
     rules::INJECTED_CLOCK,
 };
@@ -34,7 +34,9 @@ static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 #[map]
-static INTERFACES: PerCpuArray<Reasons> = PerCpuArray::with_max_entries(INTERFACE_ROWS, 0);
+static INTERFACES: PerCpuArray<Reasons> = PerCpuArray::with_max_entries(GONE_ROW + 1, 0);
+#[map]
+static ROWS: Array<[u8; ROW_INDICES]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub(crate) static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_BYTES, 0);
 #[map]
@@ -142,7 +144,7 @@ pub(crate) struct Moment {
 /// is not preempted by another.
 #[inline(always)]
 pub(crate) fn count(ifindex: u32, reason: Reason, dropped: u64) {
-    if let Some(row) = INTERFACES.get_ptr_mut(ifindex & (INTERFACE_ROWS - 1)) {
+    if let Some(row) = INTERFACES.get_ptr_mut(row(ifindex)) {
         // SAFETY: a reason's number is below the size of the arrays.
         unsafe {
             *(&raw mut (*row).packets).cast::<u64>().add(reason as usize) += 1;
@@ -151,6 +153,20 @@ pub(crate) fn count(ifindex: u32, reason: Reason, dropped: u64) {
             }
         }
     }
+}
+
+/// Where the packets of an interface are counted.
+#[inline(always)]
+fn row(ifindex: u32) -> u32 {
+    let index = ifindex as usize;
+    let Some(rows) = ROWS.get_ptr(0) else {
+        return 0;
+    };
+    if index >= ROW_INDICES {
+        return 0;
+    }
+    // SAFETY: the byte is within the value; the loader may change it at any time.
+    u32::from(unsafe { ptr::read_volatile(rows.cast::<u8>().add(index)) })
 }
 
 /// This CPU's other counters.

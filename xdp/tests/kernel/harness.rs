@@ -128,12 +128,13 @@ pub(crate) fn folder(settings: &Settings) -> PathBuf {
 }
 
 /// The maps that are pinned.
-const PINS: [&str; 6] = [
+const PINS: [&str; 7] = [
     "FLOWS",
     "BLOCKS",
     "CONTROL",
     "COUNTERS",
     "INTERFACES",
+    "ROWS",
     "SAMPLES",
 ];
 

@@ -42,8 +42,17 @@ impl Namespace {
 
     /// Sends a frame into the left interface.
     pub(crate) fn send(&self, frame: &[u8]) {
+        self.send_to(self.left, frame);
+    }
+
+    /// Sends a frame into an interface by its name.
+    pub(crate) fn send_into(&self, name: &str, frame: &[u8]) {
+        self.send_to(link_address(name), frame);
+    }
+
+    fn send_to(&self, link: LinkAddr, frame: &[u8]) {
         let socket = self.socket.as_raw_fd();
-        sendto(socket, frame, &self.left, MsgFlags::empty()).unwrap();
+        sendto(socket, frame, &link, MsgFlags::empty()).unwrap();
     }
 }
 
