@@ -48,6 +48,7 @@ pub mod systemd;
 
 // What lies under all of it.
 pub mod clock;
+pub mod fetch;
 pub mod memory;
 pub mod pressure;
 pub mod stats;
