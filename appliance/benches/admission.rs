@@ -86,7 +86,7 @@ fn ask<T>(host: &Host, request: u32, tell: impl FnOnce(&Generation, Verdict<'_>)
     let route = route.expect("the file's one route takes everything");
     let subject = Subject {
         request: request_view,
-        client: client::identify(&generation.clients, peer, &headers),
+        client: client::identify(&generation.clients, peer.into(), &headers),
         route: &route.name,
         connection: 1,
     };

@@ -8,7 +8,7 @@ use std::{
 use floodwall_limiter::Source;
 use http::{HeaderMap, HeaderName};
 
-use crate::{generation::Clients, networks::Networks};
+use crate::{generation::Clients, networks::Networks, server::peer::Peer};
 
 /// The client of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Client {
     pub prefix: u8,
     /// The client is the TCP peer itself, and not a trusted proxy.
     pub direct: bool,
+    /// The peer may say for whom it asks.
+    pub peer_is_trusted: bool,
 }
 
 impl Client {
@@ -41,10 +43,10 @@ impl Client {
 ///
 /// The forwarded header is read from the right, past the hops that are trusted. A hop that is not an
 /// address ends the walk: the last trusted hop before it is the best that is known. When all hops are trusted,
-/// the leftmost one asks.
-pub fn identify(clients: &Clients, peer: IpAddr, headers: &HeaderMap) -> Client {
-    let peer = peer.to_canonical();
-    let trusted = clients.trusted.contains(peer);
+/// the leftmost one asks. Whoever may open a unix socket of ours is trusted.
+pub fn identify(clients: &Clients, from: Peer, headers: &HeaderMap) -> Client {
+    let peer = from.counted_as();
+    let trusted = from == Peer::Local || clients.trusted.contains(peer);
     let address = match &clients.forwarded_header {
         Some(name) if trusted => forwarded_for(&clients.trusted, peer, name, headers),
         _ => peer,
@@ -56,7 +58,8 @@ pub fn identify(clients: &Clients, peer: IpAddr, headers: &HeaderMap) -> Client 
             IpAddr::V4(_) => clients.prefixes.v4,
             IpAddr::V6(_) => clients.prefixes.v6,
         },
-        direct: !trusted,
+        direct: from.is_direct() && !trusted,
+        peer_is_trusted: trusted,
     }
 }
 
@@ -127,12 +130,16 @@ mod tests {
         }
     }
 
+    fn direct(address: &str) -> Peer {
+        address.parse::<IpAddr>().unwrap().into()
+    }
+
     fn identified(header: &'static str, peer: &str, fields: &[&str]) -> (String, bool) {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(header, field.parse().unwrap());
         }
-        let client = identify(&clients(header), peer.parse().unwrap(), &headers);
+        let client = identify(&clients(header), direct(peer), &headers);
         (client.address.to_string(), client.direct)
     }
 
@@ -188,10 +195,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_load_balancer_tells_is_believed_but_never_blocked() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "203.0.113.9".parse().unwrap());
+        let clients = clients("x-forwarded-for");
+        let of = |peer: Peer| {
+            let client = identify(&clients, peer, &headers);
+            (
+                client.address.to_string(),
+                client.direct,
+                client.peer_is_trusted,
+            )
+        };
+        let told = |address: &str| Peer::Told(SocketAddr::new(address.parse().unwrap(), 1));
+        assert_eq!(
+            of(told("192.0.2.1")),
+            ("192.0.2.1".to_owned(), false, false)
+        );
+        assert_eq!(
+            of(told("10.0.0.1")),
+            ("203.0.113.9".to_owned(), false, true)
+        );
+        assert_eq!(of(Peer::Local), ("203.0.113.9".to_owned(), false, true));
+        let alone = identify(&clients, Peer::Local, &HeaderMap::new());
+        assert_eq!(alone.address.to_string(), "127.0.0.1");
+    }
+
+    #[test]
     fn ipv6_clients_count_as_their_64() {
         let clients = clients("x-forwarded-for");
-        let of =
-            |address: &str| identify(&clients, address.parse().unwrap(), &HeaderMap::new()).source;
+        let of = |address: &str| identify(&clients, direct(address), &HeaderMap::new()).source;
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
     }

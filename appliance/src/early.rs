@@ -62,12 +62,12 @@ fn note(connection: &Connection, fault: Fault) {
     if !host.access_log.is_on() {
         return;
     }
-    let peer = connection.peer.ip().to_canonical();
+    let peer = connection.peer.address();
     host.access_log.write(
         &Entry {
             time: timestamp(SystemTime::now()),
-            client: Some(peer),
-            peer: Some(peer),
+            client: peer,
+            peer,
             method: "",
             host: "",
             path: "",

@@ -116,7 +116,7 @@ fn follow(
     request: RequestView<'_>,
     peer: IpAddr,
 ) -> Explanation {
-    let client = client::identify(&generation.clients, peer, request.headers);
+    let client = client::identify(&generation.clients, peer.into(), request.headers);
     let route = generation.router.find(&request);
     let name = route.map(|route| route.name.as_str());
     // No connection has this number, so a limit by connection shows a fresh one.

@@ -148,8 +148,11 @@ impl ProxyHttp for Proxy {
         if let Err(fault) = session::check(session, &connection.rules) {
             return self.malformed(session, ctx, fault).await;
         }
-        let peer = connection.peer.ip();
-        if blocks::is_blocked(&self.host, &ctx.generation.clients, peer, ctx.begun) {
+        let peer = connection.peer;
+        let address = peer.address();
+        if address.is_some_and(|address| {
+            blocks::is_blocked(&self.host, &ctx.generation.clients, address, ctx.begun)
+        }) {
             // The kernel answers nothing to a blocked source, and neither do we.
             ctx.verdict = Verdict::Blocked;
             session.shutdown().await;

@@ -26,7 +26,10 @@ pub mod census;
 pub mod connection;
 pub mod guard;
 mod head;
+pub mod line;
+pub mod peer;
 pub mod progress;
+pub mod wire;
 
 /// A listener that could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -39,7 +39,7 @@ pub(super) fn rewrite(
     let (Some(connection), Some(client)) = (&ctx.connection, &ctx.client) else {
         return Ok(());
     };
-    let trusted = !client.direct;
+    let trusted = client.peer_is_trusted;
     let said = |name: &str| {
         if trusted {
             from.headers.get(name).cloned()
@@ -47,12 +47,19 @@ pub(super) fn rewrite(
             None
         }
     };
+    let peer = connection.peer_field.as_ref();
     match chain(from, trusted) {
         Some(before) => {
-            let peer = connection.peer_field.to_str().unwrap_or_default();
-            request.insert_header("x-forwarded-for", format!("{before}, {peer}"))?;
+            let peer = peer.and_then(|peer| peer.to_str().ok());
+            let hops = peer.map_or(before.clone(), |peer| format!("{before}, {peer}"));
+            request.insert_header("x-forwarded-for", hops)?;
         }
-        None => request.insert_header("x-forwarded-for", connection.peer_field.clone())?,
+        None => match peer {
+            Some(peer) => request.insert_header("x-forwarded-for", peer.clone())?,
+            None => {
+                request.remove_header("x-forwarded-for");
+            }
+        },
     }
     match said("x-forwarded-proto") {
         Some(proto) => request.insert_header("x-forwarded-proto", proto)?,

@@ -113,7 +113,7 @@ pub(super) fn finish(
         &Entry {
             time: timestamp(SystemTime::now()),
             client: ctx.client.map(|client| client.address),
-            peer: Some(connection.peer.ip().to_canonical()),
+            peer: connection.peer.address(),
             method: request.method,
             host: request.host,
             path: request.path,

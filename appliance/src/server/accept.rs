@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::TcpListener as StdListener,
+    os::fd::{AsFd, AsRawFd},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -17,16 +18,16 @@ use pingora_core::{
     apps::HttpServerApp, protocols::http::ServerSession, server::configuration::ServerConf,
 };
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
 use super::{
     Order, PULSE,
     census::{Census, Most},
     connection::{Connection, Rules},
     guard::Guard,
+    line::{Line, Socket},
+    peer::Peer,
+    wire::Wire,
 };
 use crate::{blocks, generation::Clients, host::Host, proxy::Proxy};
 
@@ -172,7 +173,7 @@ impl Crew {
         };
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.welcome(stream, peer),
+                Ok((stream, peer)) => self.welcome(Socket::Tcp(stream), Peer::Direct(peer)),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(listener = self.door.name, %error, "cannot accept");
@@ -183,43 +184,50 @@ impl Crew {
     }
 
     /// Turns a connection away or starts its task.
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+    fn welcome(&self, socket: Socket, peer: Peer) {
         let host = &self.host;
         let generation = host.generation();
         let requests = &host.stats.requests;
         requests.connections.one();
         if self.is_blocked(&generation.clients, peer) {
-            return reset(&stream);
+            return socket.reset();
         }
         let rules = self.door.rules(host);
-        let client = Source::of(peer.ip(), generation.clients.prefixes);
+        let client = peer
+            .address()
+            .map(|address| Source::of(address, generation.clients.prefixes));
         let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
-        let Some(seat) = self.door.census.enter(client, id, &stream) else {
+        let Some(seat) = self
+            .door
+            .census
+            .enter(client, id, socket.as_fd().as_raw_fd())
+        else {
             requests.connections_refused_full.one();
-            return reset(&stream);
+            return socket.reset();
         };
+        let line = Line::new(socket, seat);
         // A block that began since the first look has cut only who was in the census by then.
         if self.is_blocked(&generation.clients, peer) {
-            drop(seat);
-            return reset(&stream);
+            return line.reset();
         }
-        // A connection that cannot be set so is one that is gone already.
-        let _ = stream.set_nodelay(true);
         let connection = Connection::new(Arc::clone(host), id, peer, rules);
         tokio::spawn(serve(
-            Guard::new(stream, connection, seat),
+            Guard::new(Wire::Plain(line), connection),
             Arc::clone(&self.proxy),
             self.leave.clone(),
         ));
     }
 
     /// Whether a peer may not come in, which is counted.
-    fn is_blocked(&self, clients: &Clients, peer: SocketAddr) -> bool {
+    fn is_blocked(&self, clients: &Clients, peer: Peer) -> bool {
         let host = &self.host;
-        let blocked = blocks::is_blocked(host, clients, peer.ip(), host.now());
+        let Some(address) = peer.address() else {
+            return false;
+        };
+        let blocked = blocks::is_blocked(host, clients, address, host.now());
         if blocked {
             host.stats.requests.connections_refused_blocked.one();
-            blocks::count_turned_away(host, clients, peer.ip());
+            blocks::count_turned_away(host, clients, address);
         }
         blocked
     }
@@ -239,12 +247,6 @@ async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiv
         }
         next = proxy.process_new_http(session, &leave).await;
     }
-}
-
-/// Closes without a word: a reset instead of an orderly end, so that no state stays behind on this side.
-pub(super) fn reset(stream: &TcpStream) {
-    // If this fails the connection is closed in order, which is only less cheap.
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Errors of `accept` that belong to the connection that was not accepted (accept(2)).

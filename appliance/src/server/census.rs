@@ -2,14 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    os::fd::{AsRawFd, RawFd},
+    os::fd::RawFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use floodwall_limiter::Source;
 use nix::sys::socket::{Shutdown, shutdown};
-use tokio::net::TcpStream;
-
 /// The connections of one listener.
 #[derive(Debug, Default)]
 pub struct Census(Mutex<Counts>);
@@ -40,8 +38,10 @@ struct Line {
 #[derive(Debug)]
 pub struct Seat {
     census: Arc<Census>,
-    client: Source,
+    /// None as long as nobody knows, and for processes of this host.
+    client: Option<Source>,
     connection: u64,
+    socket: RawFd,
     left: bool,
 }
 
@@ -53,32 +53,29 @@ impl Census {
         })))
     }
 
-    /// Takes a place for a client's connection of this number, unless the listener or the client has too many
-    /// already.
+    /// Takes a place for a connection of this number, unless the listener or the client has too many already.
+    /// Without a client it counts for the listener alone.
     pub fn enter(
         self: &Arc<Self>,
-        client: Source,
+        client: Option<Source>,
         connection: u64,
-        stream: &TcpStream,
+        socket: RawFd,
     ) -> Option<Seat> {
         let mut counts = self.lock();
-        let of_client = counts.by_client.get(&client).map_or(0, BTreeMap::len) as u64;
-        let full = |most: Option<u64>, taken: u64| most.is_some_and(|most| taken >= most);
-        if full(counts.most.all, counts.all) || full(counts.most.per_client, of_client) {
+        if is_full(counts.most.all, counts.all) {
+            return None;
+        }
+        if let Some(client) = client
+            && !counts.add(client, connection, socket)
+        {
             return None;
         }
         counts.all += 1;
-        let line = Line {
-            socket: stream.as_raw_fd(),
-            cut: false,
-        };
-        // Counted even without a bound: a reload may bring one.
-        let lines = counts.by_client.entry(client).or_default();
-        lines.insert(connection, line);
         Some(Seat {
             census: Arc::clone(self),
             client,
             connection,
+            socket,
             left: false,
         })
     }
@@ -109,9 +106,12 @@ impl Census {
         cut
     }
 
-    fn leave(&self, client: Source, connection: u64) -> bool {
+    fn leave(&self, client: Option<Source>, connection: u64) -> bool {
         let mut counts = self.lock();
         counts.all -= 1;
+        let Some(client) = client else {
+            return false;
+        };
         let Some(lines) = counts.by_client.get_mut(&client) else {
             return false;
         };
@@ -127,7 +127,36 @@ impl Census {
     }
 }
 
+impl Counts {
+    /// Adds a connection to those of a client, unless it has too many already.
+    fn add(&mut self, client: Source, connection: u64, socket: RawFd) -> bool {
+        // Counted even without a bound: a reload may bring one.
+        let lines = self.by_client.entry(client).or_default();
+        let room = !is_full(self.most.per_client, lines.len() as u64);
+        if room {
+            lines.insert(connection, Line { socket, cut: false });
+        } else if lines.is_empty() {
+            self.by_client.remove(&client);
+        }
+        room
+    }
+}
+
+fn is_full(most: Option<u64>, taken: u64) -> bool {
+    most.is_some_and(|most| taken >= most)
+}
+
 impl Seat {
+    /// Counts the connection for this client, who was not known until now. Tells whether it may stay.
+    pub fn belongs_to(&mut self, client: Source) -> bool {
+        let known = self.client.is_some() || self.left;
+        let room = !known && self.census.lock().add(client, self.connection, self.socket);
+        if room {
+            self.client = Some(client);
+        }
+        room
+    }
+
     /// Gives the place up, and tells whether the connection was cut. Must come before its socket is closed.
     pub fn leave(&mut self) -> bool {
         if self.left {
@@ -146,9 +175,12 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::{net::Ipv4Addr, os::fd::AsRawFd};
 
-    use tokio::{io::AsyncReadExt, net::TcpListener};
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
@@ -171,20 +203,52 @@ mod tests {
             all: Some(3),
             per_client: Some(2),
         });
-        let first = census.enter(client(1), 1, &stream).unwrap();
-        let _second = census.enter(client(1), 2, &stream).unwrap();
+        let first = census
+            .enter(Some(client(1)), 1, stream.as_raw_fd())
+            .unwrap();
+        let _second = census
+            .enter(Some(client(1)), 2, stream.as_raw_fd())
+            .unwrap();
         assert!(
-            census.enter(client(1), 3, &stream).is_none(),
+            census
+                .enter(Some(client(1)), 3, stream.as_raw_fd())
+                .is_none(),
             "two of one client"
         );
-        let _third = census.enter(client(2), 4, &stream).unwrap();
+        let _third = census
+            .enter(Some(client(2)), 4, stream.as_raw_fd())
+            .unwrap();
         assert!(
-            census.enter(client(3), 5, &stream).is_none(),
+            census
+                .enter(Some(client(3)), 5, stream.as_raw_fd())
+                .is_none(),
             "three in all"
         );
         drop(first);
-        assert!(census.enter(client(1), 6, &stream).is_some());
+        assert!(
+            census
+                .enter(Some(client(1)), 6, stream.as_raw_fd())
+                .is_some()
+        );
         assert_eq!(census.open(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_becomes_known_later_counts_from_then_on() {
+        let (stream, _peer) = pair().await;
+        let census = Census::new(Most {
+            all: Some(2),
+            per_client: Some(1),
+        });
+        let mut first = census.enter(None, 1, stream.as_raw_fd()).unwrap();
+        let mut second = census.enter(None, 2, stream.as_raw_fd()).unwrap();
+        assert!(census.enter(None, 3, stream.as_raw_fd()).is_none());
+        assert!(first.belongs_to(client(1)));
+        assert!(!second.belongs_to(client(1)), "one of each client");
+        assert!(second.belongs_to(client(2)));
+        assert_eq!(census.cut(client(2), None), 1);
+        assert!(!first.leave() && second.leave());
+        assert_eq!(census.open(), 0);
     }
 
     #[tokio::test]
@@ -193,9 +257,11 @@ mod tests {
         let (cut, mut far) = pair().await;
         let (spared, _far_spared) = pair().await;
         let (other, _far_other) = pair().await;
-        let mut seat = census.enter(client(1), 1, &cut).unwrap();
-        let mut kept = census.enter(client(1), 2, &spared).unwrap();
-        let mut stranger = census.enter(client(2), 3, &other).unwrap();
+        let mut seat = census.enter(Some(client(1)), 1, cut.as_raw_fd()).unwrap();
+        let mut kept = census
+            .enter(Some(client(1)), 2, spared.as_raw_fd())
+            .unwrap();
+        let mut stranger = census.enter(Some(client(2)), 3, other.as_raw_fd()).unwrap();
         assert_eq!(census.cut(client(1), Some(2)), 1);
         assert_eq!(census.cut(client(1), Some(2)), 0, "each once");
         assert_eq!(

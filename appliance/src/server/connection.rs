@@ -1,14 +1,11 @@
 //! One client connection: who is at its other end, and what it may take.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use floodwall_config as config;
 use http::HeaderValue;
 
+use super::peer::Peer;
 use crate::host::Host;
 
 /// What the proxy's phases and the connection's stream know of each other.
@@ -17,9 +14,9 @@ pub struct Connection {
     pub host: Arc<Host>,
     /// A number that no other connection of this process has.
     pub id: u64,
-    pub peer: SocketAddr,
-    /// The peer's address as header fields write it.
-    pub peer_field: HeaderValue,
+    pub peer: Peer,
+    /// The peer's address as header fields write it, if it has one.
+    pub peer_field: Option<HeaderValue>,
     pub rules: Arc<Rules>,
 }
 
@@ -60,22 +57,19 @@ impl From<&config::Listener> for Rules {
 }
 
 impl Connection {
-    pub fn new(host: Arc<Host>, id: u64, peer: SocketAddr, rules: Arc<Rules>) -> Arc<Self> {
+    pub fn new(host: Arc<Host>, id: u64, peer: Peer, rules: Arc<Rules>) -> Arc<Self> {
         host.stats.requests.connections_open.enter();
         Arc::new(Self {
             host,
             id,
             peer,
-            peer_field: address_field(peer.ip()),
+            peer_field: peer
+                .address()
+                // An address in words is visible ASCII.
+                .and_then(|address| HeaderValue::from_str(&address.to_string()).ok()),
             rules,
         })
     }
-}
-
-fn address_field(address: IpAddr) -> HeaderValue {
-    // An address in words is visible ASCII.
-    HeaderValue::from_str(&address.to_canonical().to_string())
-        .unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 impl Drop for Connection {

@@ -23,18 +23,17 @@ use pingora_core::protocols::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
-    net::TcpStream,
     time::Sleep,
 };
 
 use crate::{
     early,
     server::{
-        accept::reset,
-        census::Seat,
         connection::Connection,
         head::{Head, Most},
+        peer::Peer,
         progress::{Moment, Phase, Progress},
+        wire::Wire,
     },
 };
 
@@ -42,10 +41,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     /// A response's header and the beginning of its body leave in one segment.
-    inner: BufWriter<TcpStream>,
+    inner: BufWriter<Wire>,
     connection: Arc<Connection>,
     progress: Arc<Progress>,
-    seat: Seat,
     digest: Arc<SocketDigest>,
     established: SystemTime,
     head: Head,
@@ -68,17 +66,17 @@ struct Timer {
 }
 
 impl Guard {
-    pub fn new(stream: TcpStream, connection: Arc<Connection>, seat: Seat) -> Self {
-        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    pub fn new(wire: Wire, connection: Arc<Connection>) -> Self {
+        let digest = SocketDigest::from_raw_fd(wire.as_raw_fd());
         // Known already; asking the kernel again would cost a system call a request.
-        let _ = digest
-            .peer_addr
-            .set(Some(PingoraAddress::Inet(connection.peer)));
+        let _ = digest.peer_addr.set(match connection.peer {
+            Peer::Direct(address) | Peer::Told(address) => Some(PingoraAddress::Inet(address)),
+            Peer::Local => None,
+        });
         Self {
-            inner: BufWriter::with_capacity(WRITE_BUFFER, stream),
+            inner: BufWriter::with_capacity(WRITE_BUFFER, wire),
             connection,
             progress: Arc::default(),
-            seat,
             digest: Arc::new(digest),
             established: SystemTime::now(),
             head: Head::default(),
@@ -237,21 +235,12 @@ impl AsyncWrite for Guard {
     }
 }
 
-impl Drop for Guard {
-    /// Leaves the census before the socket is closed. One that was cut is reset: what waits to be sent is given
-    /// up, and no state stays behind for a client that nobody hears any more.
-    fn drop(&mut self) {
-        if self.seat.leave() {
-            reset(self.inner.get_ref());
-        }
-    }
-}
-
 #[async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        // A client that is gone takes nothing more. What the buffer holds is flushed first.
-        let _ = AsyncWriteExt::shutdown(&mut self.inner).await;
+        let within = self.connection.rules.write;
+        // What the buffer holds is flushed first. A client that is gone or reads nothing takes nothing more.
+        let _ = tokio::time::timeout(within, AsyncWriteExt::shutdown(&mut self.inner)).await;
     }
 }
 
