@@ -7,6 +7,7 @@ mod cookies;
 mod detach;
 mod fate;
 mod interfaces;
+mod mode;
 mod packet_limit;
 mod rules;
 pub mod samples;
@@ -14,7 +15,7 @@ mod status;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwapOption;
@@ -61,9 +62,13 @@ pub enum Kernel {
         outlive: AtomicU64,
         /// Why limits drop what they were to answer with SYN cookies, in the present generation.
         no_cookies: ArcSwapOption<String>,
+        /// The present generation's mode is `off`, so that no interface is wanted.
+        resting: AtomicBool,
     },
     Off {
         why: String,
+        /// The first generation's mode was `off`.
+        by_choice: bool,
     },
 }
 
@@ -77,6 +82,7 @@ struct Next {
     outlive: Nanos,
     settings: Settings,
     no_cookies: Option<String>,
+    resting: bool,
 }
 
 /// Blocks that the book of a process without the kernel can list.
@@ -91,10 +97,10 @@ const OUTLIVE_A_STOP: Nanos = Nanos::from_secs(60);
 /// Only when the configuration requires it.
 pub fn open(config: &Config) -> Result<Opened, Error> {
     let Some(prefilter) = &config.prefilter else {
-        return own(config, "the configuration has no prefilter");
+        return own(config, "the configuration has no prefilter", false);
     };
     if prefilter.mode == XdpMode::Off {
-        return own(config, "prefilter.mode is off");
+        return own(config, mode::IS_OFF, true);
     }
     let no_cookies = cookies::lacking(prefilter);
     let rules = rules(config, prefilter, 1, no_cookies.is_none());
@@ -103,7 +109,7 @@ pub fn open(config: &Config) -> Result<Opened, Error> {
         Err(error) if prefilter.required => Err(Error::Required(error)),
         Err(error) => {
             tracing::warn!(%error, "the pre-filter is off: blocks are enforced at accept");
-            own(config, &error.to_string())
+            own(config, &error.to_string(), false)
         }
     }
 }
@@ -118,6 +124,7 @@ fn shared(filter: PreFilter, prefilter: &config::Prefilter, no_cookies: Option<S
         filter: Box::new(filter),
         outlive: AtomicU64::new(prefilter.outlive.0),
         no_cookies: ArcSwapOption::from_pointee(no_cookies),
+        resting: AtomicBool::new(false),
     };
     kernel.renew();
     Opened {
@@ -127,7 +134,7 @@ fn shared(filter: PreFilter, prefilter: &config::Prefilter, no_cookies: Option<S
     }
 }
 
-fn own(config: &Config, why: &str) -> Result<Opened, Error> {
+fn own(config: &Config, why: &str, by_choice: bool) -> Result<Opened, Error> {
     let mut words = [0; 16];
     getrandom::fill(&mut words).map_err(Error::Secret)?;
     let [k0, k1] = [&words[..8], &words[8..]].map(|half| {
@@ -143,6 +150,7 @@ fn own(config: &Config, why: &str) -> Result<Opened, Error> {
     Ok(Opened {
         kernel: Kernel::Off {
             why: why.to_owned(),
+            by_choice,
         },
         table: FlowTable::over(Memory::own(Table::sets_for(sources)), Secret { k0, k1 }),
         book: BlockBook::over(Memory::own(OWN_BLOCKS)),
@@ -182,6 +190,7 @@ impl Kernel {
                     outlive: prefilter.outlive,
                     settings: settings(prefilter),
                     no_cookies,
+                    resting: prefilter.mode == XdpMode::Off,
                 })))
             }
             _ => Ok(Prepared(None)),
@@ -192,12 +201,13 @@ impl Kernel {
     ///
     /// # Errors
     /// When an interface does not take it; all of them have the earlier program then. An interface that is new
-    /// and cannot be filtered is no error: it is tried again.
+    /// and cannot be filtered is an error only where the pre-filter is required: otherwise it is tried again.
     pub fn switch(&self, prepared: Prepared) -> Result<(), xdp::Error> {
         let Self::On {
             filter,
             outlive,
             no_cookies,
+            resting,
         } = self
         else {
             return Ok(());
@@ -205,7 +215,8 @@ impl Kernel {
         let Some(next) = prepared.0 else {
             return Ok(());
         };
-        filter.switch(next.loaded)?;
+        filter.switch_requiring(next.loaded, &next.settings)?;
+        resting.store(next.resting, Relaxed);
         no_cookies.store(next.no_cookies.map(Arc::new));
         self.tell_of_cookies();
         outlive.store(next.outlive.0, Relaxed);
@@ -294,12 +305,19 @@ impl Kernel {
     pub fn status(&self) -> KernelStatus {
         match self {
             Self::On {
-                filter, no_cookies, ..
-            } => KernelStatus {
-                no_cookies: no_cookies.load().as_deref().cloned(),
-                ..KernelStatus::on(filter)
-            },
-            Self::Off { why } => KernelStatus {
+                filter,
+                no_cookies,
+                resting,
+                ..
+            } => {
+                let status = KernelStatus::on(filter);
+                KernelStatus {
+                    no_cookies: no_cookies.load().as_deref().cloned(),
+                    why: (resting.load(Relaxed).then(|| mode::IS_OFF.to_owned())).or(status.why),
+                    ..status
+                }
+            }
+            Self::Off { why, .. } => KernelStatus {
                 why: Some(why.clone()),
                 ..KernelStatus::default()
             },

@@ -2,6 +2,8 @@
 //!
 //! Everything that can fail comes first. A file that is refused has changed nothing in either layer.
 
+mod compare;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -11,6 +13,8 @@ use std::{
 
 use floodwall_config::{Config, Problems};
 use serde::{Deserialize, Serialize};
+
+pub use compare::Comparison;
 
 use crate::{
     access_log::timestamp, generation::Generation, host::Host, log::Log, protection,
@@ -153,11 +157,9 @@ impl Reloader {
         let text = Config::text_at(&file)?;
         let config = Config::from_text(&text, &file)?;
         let running = self.host.pin();
-        let restart_only = running.config.restart_only(&config);
+        let restart_only = self.restart_only(&running.config, &config);
         if !restart_only.is_empty() {
-            return Err(Fault::RestartOnly(
-                restart_only.iter().map(ToString::to_string).collect(),
-            ));
+            return Err(Fault::RestartOnly(restart_only));
         }
         let changes = running
             .config

@@ -36,6 +36,7 @@ impl Service {
                 Ok(explanation) => Reply::Explanation(Box::new(explanation)),
                 Err(nonsense) => failed(&nonsense),
             },
+            Request::Compare { file, text } => Reply::Compared(self.reloader.compare(&file, &text)),
             Request::Reload => match self.reloader.reload() {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(refused) => Reply::ReloadRefused(refused),

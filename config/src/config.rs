@@ -15,7 +15,8 @@ use crate::{
     Admin, Clients, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings, Upstream,
 };
 use crate::{
-    admin, clients, limit, listener, log, prefilter, protection, route, server, upstream, yaml,
+    admin, clients, limit, listener, log, prefilter, protection, route, server, socket, upstream,
+    yaml,
 };
 
 /// A configuration in which every value is in range and every name that is used exists.
@@ -178,18 +179,7 @@ impl Config {
     pub fn socket_of(path: impl AsRef<Path>) -> Result<PathBuf, Problems> {
         let path = path.as_ref();
         let text = Self::text_at(path)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        // Nobody reads this report: telling what is wrong is another command's work.
-        let report = Report::new(path);
-        let admin = yaml::read(&text).ok().and_then(|root| {
-            let root = Cursor::root(&root, &report);
-            let entries = root.entries()?;
-            let admin = entries.into_iter().find(|entry| entry.key == "admin")?;
-            root.enter(admin, |value| {
-                Admin::read(value, folder, &mut Bound::default())
-            })
-        });
-        Ok(admin.unwrap_or_else(|| Admin::default_in(folder)).socket)
+        Ok(socket::named_in(&text, path))
     }
 
     fn read(value: Cursor<'_>, folder: &Path) -> Option<Self> {

@@ -292,6 +292,16 @@ prefilter: { interfaces: [eth0] }
             ),
             ("[eth0]", "[eth1]", "prefilter.interfaces: eth0 -> eth1"),
             (
+                "[eth0]",
+                "[eth0], mode: generic",
+                "prefilter.mode: auto -> generic",
+            ),
+            (
+                "[eth0]",
+                "[eth0], required: true",
+                "prefilter.required: false -> true",
+            ),
+            (
                 "8080'",
                 "8080', max: { uri: 1KiB }",
                 "listeners.web.max: changed",
@@ -322,8 +332,8 @@ prefilter: { interfaces: [eth0] }
             ),
             (
                 "[eth0]",
-                "[eth0], mode: generic",
-                "prefilter.mode: auto -> generic",
+                "[eth0], table: { sources: 2M }",
+                "prefilter.table.sources: 1000000 -> 2000000",
             ),
             (
                 "prefilter: { interfaces: [eth0] }",

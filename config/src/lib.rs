@@ -45,6 +45,7 @@ mod route;
 mod schema;
 mod section;
 mod server;
+mod socket;
 mod status_set;
 mod unbuilt;
 pub mod units;

@@ -83,6 +83,58 @@ impl Interfaces {
         Ok(changes)
     }
 
+    /// Attaches a program to those of these interfaces that have none, if they are required: to all or to none.
+    /// Tells their numbers.
+    ///
+    /// # Errors
+    /// What kept one of them from being filtered; nothing has changed then.
+    pub(crate) fn require(
+        &mut self,
+        folder: &Folder,
+        settings: &Settings,
+        xdp: &mut Xdp,
+        shared: &Shared,
+    ) -> Result<Vec<u32>, Error> {
+        if !settings.required {
+            return Ok(Vec::new());
+        }
+        let is_filtered = |name: &&String| {
+            let index = index_of(name);
+            self.filtering()
+                .any(|status| status.name == **name && Some(status.ifindex) == index)
+        };
+        let missing = distinct(&settings.interfaces).filter(|name| !is_filtered(name));
+        let wanted = Settings {
+            interfaces: missing.cloned().collect(),
+            ..settings.clone()
+        };
+        let plans = attachment::plan(folder, &wanted)?;
+        give_rows(settings, shared)?;
+        let statuses = attachment::attach(folder, plans, xdp, settings.mode)?;
+        let new = statuses.iter().map(|status| status.ifindex).collect();
+        for status in statuses {
+            self.all
+                .retain(|watched| watched.status.name != status.name);
+            self.all.push(Watched::new(folder, status));
+        }
+        Ok(new)
+    }
+
+    /// Lets go of interfaces that [`Interfaces::require`] attached to. Those that were wanted before are tried
+    /// again at the next look.
+    pub(crate) fn forsake(&mut self, folder: &Folder, new: &[u32]) -> Result<(), Error> {
+        for watched in &mut self.all {
+            if new.contains(&watched.status.ifindex) {
+                attachment::unlink(folder, watched.status.ifindex)?;
+                *watched = Watched::waiting(&watched.status.name);
+            }
+        }
+        let wanted = &self.settings.interfaces;
+        self.all
+            .retain(|watched| wanted.contains(&watched.status.name));
+        Ok(())
+    }
+
     /// Filters these interfaces from now on and no others, and tries all again that refused.
     pub(crate) fn retarget(
         &mut self,
@@ -92,6 +144,8 @@ impl Interfaces {
         shared: &Shared,
     ) -> Result<Vec<Change>, Error> {
         self.settings.interfaces.clone_from(&settings.interfaces);
+        self.settings.mode = settings.mode;
+        self.settings.required = settings.required;
         self.settings.replace = settings.replace;
         give_rows(&self.settings, shared)?;
         let mut before = std::mem::take(&mut self.all);

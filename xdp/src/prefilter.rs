@@ -6,8 +6,8 @@ use floodwall_limiter::{LimitId, Nanos};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::{
-    Change, Counters, Error, InterfaceStatus, Memory, Probe, Rules, Sample, Samples, Settings,
-    attachment,
+    Change, Counters, Error, InterfaceStatus, Memory, Mode, Probe, Rules, Sample, Samples,
+    Settings, attachment,
     interfaces::Interfaces,
     pins::{self, Folder, Origin},
     program::{Clock, Loaded, Maps},
@@ -92,13 +92,54 @@ impl PreFilter {
     ///
     /// # Errors
     /// [`Error::Kernel`]; every interface runs the former program then.
-    pub fn switch(&self, mut next: Loaded) -> Result<(), Error> {
+    pub fn switch(&self, next: Loaded) -> Result<(), Error> {
+        self.replace(&mut self.live(), next, &self.watched(), &[])
+    }
+
+    /// The same, after the program was attached to those of the settings' interfaces that have none, if they are
+    /// required. What else the settings say is for [`PreFilter::retarget`].
+    ///
+    /// # Errors
+    /// Also when a required interface cannot be filtered. All is as it was then, but for another program that was
+    /// taken off for this one.
+    pub fn switch_requiring(&self, mut next: Loaded, settings: &Settings) -> Result<(), Error> {
         let mut live = self.live();
-        let interfaces = self.watched();
-        for (done, interface) in interfaces.filtering().enumerate() {
+        let mut interfaces = self.watched();
+        let new = interfaces.require(&self.folder, settings, next.xdp()?, &self.shared)?;
+        if let Err(error) = self.replace(&mut live, next, &interfaces, &new) {
+            interfaces.forsake(&self.folder, &new)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Interfaces of these settings that are filtered in another mode than they say. The kernel has one mode for
+    /// an interface at a time: it takes a program of the other one only when the first is gone.
+    pub fn other_modes(&self, settings: &Settings) -> Vec<InterfaceStatus> {
+        let wanted = |status: &&InterfaceStatus| {
+            settings.interfaces.contains(&status.name)
+                && settings.mode != Mode::Auto
+                && settings.mode != status.mode
+        };
+        self.watched().filtering().filter(wanted).cloned().collect()
+    }
+
+    /// Puts `next` in the place of the live program, on interfaces that have not `got` it yet.
+    fn replace(
+        &self,
+        live: &mut Loaded,
+        mut next: Loaded,
+        interfaces: &Interfaces,
+        got: &[u32],
+    ) -> Result<(), Error> {
+        let filtering = || {
+            let all = interfaces.filtering();
+            all.filter(|status| !got.contains(&status.ifindex))
+        };
+        for (done, interface) in filtering().enumerate() {
             let pin = self.folder.link(interface.ifindex);
             if let Err(error) = attachment::replace(next.xdp()?, &pin) {
-                for interface in interfaces.filtering().take(done) {
+                for interface in filtering().take(done) {
                     attachment::replace(live.xdp()?, &self.folder.link(interface.ifindex))?;
                 }
                 return Err(error);
@@ -186,7 +227,8 @@ impl PreFilter {
     }
 
     /// Filters the interfaces of these settings from now on and no others; those that refused are tried again.
-    /// Of the other settings only `replace` may have changed.
+    /// Of the other settings `required`, `replace` and, where [`PreFilter::other_modes`] names no interface, `mode`
+    /// may have changed.
     ///
     /// # Errors
     /// As [`PreFilter::reconcile`].

@@ -10,7 +10,7 @@ pub struct Settings {
     /// These may change in the life of a process: see [`crate::PreFilter::retarget`].
     pub interfaces: Vec<String>,
     pub mode: Mode,
-    /// Every interface must be there and take the program when it is first attached. Otherwise one that cannot be
+    /// Every interface must be there and take the program when it is first wanted. Otherwise one that cannot be
     /// filtered yet is tried again.
     pub required: bool,
     /// Another program on an interface is taken off, instead of being left there and named.

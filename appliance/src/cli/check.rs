@@ -12,9 +12,12 @@ use super::{
     Failure,
     target::{DEFAULT_FILE, unexpected},
 };
-use crate::control::{
-    client::ask,
-    protocol::{Reply, Request},
+use crate::{
+    control::{
+        client::ask,
+        protocol::{Reply, Request},
+    },
+    reload::Comparison,
 };
 
 /// Check a configuration file: print every problem, or that there is none
@@ -39,7 +42,7 @@ impl Check {
         writeln!(out, "{}: ok: {}", self.config.display(), summary(&new))?;
         if self.diff {
             let socket = self.socket.as_deref().unwrap_or(&new.admin.socket);
-            print_changes(out, &running(socket)?, &new)?;
+            print_changes(out, &compared(socket, &self.config)?)?;
         }
         Ok(())
     }
@@ -72,24 +75,33 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// The configuration that the service runs, from the text it keeps.
-fn running(socket: &Path) -> Result<Config, Failure> {
-    let reply =
-        ask(socket, &Request::Configuration).map_err(|error| Failure::Failed(error.to_string()))?;
-    let Reply::Configuration { file, text } = reply else {
-        return Err(unexpected(&reply));
-    };
-    Config::from_text(&text, &file).map_err(|problems| {
-        Failure::Failed(format!("the service runs a file that this program does not understand, they are of different versions:\n{problems}"))
-    })
+/// What the service says of the file's text.
+fn compared(socket: &Path, file: &Path) -> Result<Comparison, Failure> {
+    let text = Config::text_at(file).map_err(|problems| wrong(&problems))?;
+    let file = std::path::absolute(file).map_err(|error| Failure::Failed(error.to_string()))?;
+    match ask(socket, &Request::Compare { file, text }) {
+        Ok(Reply::Compared(comparison)) => Ok(comparison),
+        Ok(other) => Err(unexpected(&other)),
+        Err(error) => Err(Failure::Failed(error.to_string())),
+    }
 }
 
-fn print_changes(out: &mut impl Write, old: &Config, new: &Config) -> Result<(), Failure> {
-    let (restart_only, changes) = (old.restart_only(new), old.changes(new));
+fn print_changes(out: &mut impl Write, comparison: &Comparison) -> Result<(), Failure> {
+    let Comparison {
+        problems,
+        restart_only,
+        changes,
+    } = comparison;
+    if !problems.is_empty() {
+        let problems = problems.join("\n");
+        return Err(Failure::Wrong(format!(
+            "{problems}\nthe service cannot read the file as this command does: a reload would be refused"
+        )));
+    }
     if restart_only.is_empty() && changes.is_empty() {
         writeln!(out, "a reload would change nothing")?;
     }
-    for change in &restart_only {
+    for change in restart_only {
         writeln!(out, "needs a restart: {change}")?;
     }
     if !restart_only.is_empty() {
@@ -98,7 +110,7 @@ fn print_changes(out: &mut impl Write, old: &Config, new: &Config) -> Result<(),
             "a reload would be refused, and nothing of the file applied"
         )?;
     }
-    for change in &changes {
+    for change in changes {
         writeln!(out, "{change}")?;
     }
     Ok(())

@@ -205,7 +205,7 @@ async fn read_line(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Op
         _ if line.len() < MAX_REQUEST => Ok(None),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "a line over 1 MiB",
+            "a line over 64 MiB",
         )),
     }
 }

@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     blocks::Listed,
     explain::{Explanation, Question},
-    reload::{Refused, Reloaded},
+    reload::{Comparison, Refused, Reloaded},
     status::{BlockAdded, LimitStatus, NewBlock, Status},
 };
 
 /// The version of this protocol. The two ends must be of the same one; they are one program.
 pub const VERSION: u16 = 1;
 
-/// The longest question, in bytes, with its line break.
-pub const MAX_REQUEST: usize = 1 << 20;
+/// The longest question, in bytes, with its line break: a configuration file at its largest, escaped.
+pub const MAX_REQUEST: usize = 64 << 20;
 
 /// The longest answer that a client reads, in bytes: a configuration file at its largest, escaped.
 pub const MAX_REPLY: usize = 64 << 20;
@@ -45,6 +45,11 @@ pub enum Request {
     /// The text of the file that the running generation came from.
     Configuration,
     Explain(Question),
+    /// What a reload would change if this were the text of the file at this full path.
+    Compare {
+        file: PathBuf,
+        text: String,
+    },
     Reload,
     AddBlock(NewBlock),
     RemoveBlock {
@@ -57,9 +62,12 @@ impl Request {
     /// Whether the answer may leave the service other than it was.
     pub fn changes(&self) -> bool {
         match self {
-            Self::Status | Self::Limits | Self::Blocks | Self::Configuration | Self::Explain(_) => {
-                false
-            }
+            Self::Status
+            | Self::Limits
+            | Self::Blocks
+            | Self::Configuration
+            | Self::Explain(_)
+            | Self::Compare { .. } => false,
             Self::Reload | Self::AddBlock(_) | Self::RemoveBlock { .. } | Self::ClearBlocks => true,
         }
     }
@@ -77,6 +85,7 @@ pub enum Reply {
         text: String,
     },
     Explanation(Box<Explanation>),
+    Compared(Comparison),
     Reloaded(Reloaded),
     ReloadRefused(Refused),
     BlockAdded(BlockAdded),

@@ -8,10 +8,15 @@ use floodwall_xdp::{self as xdp, Mode, Rules, Settings};
 
 use super::packet_limit;
 
+/// Where the program is to run: nowhere when the mode is `off`.
 pub(super) fn settings(prefilter: &config::Prefilter) -> Settings {
+    let interfaces = match prefilter.mode {
+        XdpMode::Off => Vec::new(),
+        XdpMode::Auto | XdpMode::Native | XdpMode::Generic => prefilter.interfaces.clone(),
+    };
     Settings {
         instance: prefilter.instance.clone(),
-        interfaces: prefilter.interfaces.clone(),
+        interfaces,
         mode: match prefilter.mode {
             XdpMode::Native => Mode::Native,
             XdpMode::Generic => Mode::Generic,

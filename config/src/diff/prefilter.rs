@@ -5,7 +5,7 @@ use super::compare::{Changes, word};
 use crate::units::format_duration;
 use crate::{BlockBudget, Checks, PacketLimit, Prefilter};
 
-/// What is decided when the filter is attached, or when its table is made.
+/// What is decided when the filter's table is made.
 pub(super) fn fixed(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&Prefilter>) {
     let (old, new) = match (old, new) {
         (None, None) => return,
@@ -13,8 +13,6 @@ pub(super) fn fixed(changes: &mut Changes, old: Option<&Prefilter>, new: Option<
         (Some(_), None) => return changes.push("prefilter", ChangeKind::Removed),
         (Some(old), Some(new)) => (old, new),
     };
-    changes.value("prefilter.mode", &old.mode, &new.mode, word);
-    changes.value("prefilter.required", &old.required, &new.required, word);
     changes.value(
         "prefilter.table.sources",
         &old.table_sources,
@@ -37,6 +35,8 @@ pub(super) fn live(changes: &mut Changes, old: Option<&Prefilter>, new: Option<&
     let joined = |names: &Vec<String>| names.join(", ");
     let (before, after) = (&old.interfaces, &new.interfaces);
     changes.value("prefilter.interfaces", before, after, joined);
+    changes.value("prefilter.mode", &old.mode, &new.mode, word);
+    changes.value("prefilter.required", &old.required, &new.required, word);
     changes.value("prefilter.replace", &old.replace, &new.replace, word);
     changes.entries("prefilter.allow", &old.allow, &new.allow);
     changes.entries("prefilter.deny", &old.deny, &new.deny);

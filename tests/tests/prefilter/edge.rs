@@ -35,6 +35,12 @@ impl Scene {
 
     /// Starts Floodwall with these further keys of `prefilter`, one a line.
     pub(crate) fn start(&self, mode: &str, keys: &[&str]) -> Floodwall<'_> {
+        let yaml = self.yaml(mode, keys);
+        Launch::default().on(&self.edge).start(&yaml)
+    }
+
+    /// The edge's file with these further keys of `prefilter`.
+    pub(crate) fn yaml(&self, mode: &str, keys: &[&str]) -> Yaml {
         let keys = format!("  {}\n", keys.join("\n  "));
         let yaml = Yaml::new(
             "listeners: { web: { address: 0.0.0.0:8080 } }
@@ -51,11 +57,9 @@ prefilter:
   table: { sources: 10000 }
 ",
         );
-        let yaml = yaml
-            .with("mode: MODE", format!("mode: \"{mode}\""))
+        yaml.with("mode: MODE", format!("mode: \"{mode}\""))
             .with("INSTANCE", &self.instance)
-            .and(&keys);
-        Launch::default().on(&self.edge).start(&yaml)
+            .and(&keys)
     }
 
     /// Lets the wire take what a program in the edge's driver sends: a veth does so while its other end has a

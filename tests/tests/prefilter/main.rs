@@ -6,4 +6,5 @@ mod cookies;
 mod dump;
 mod edge;
 mod frame;
+mod reload;
 mod seen;

@@ -4,11 +4,15 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{Xdp, XdpMode},
 };
-use floodwall_xdp::{Change, InterfaceState, Mode, Origin, PreFilter, Settings};
+use floodwall_xdp::{
+    Change, InterfaceState, InterfaceStatus, Mode, Origin, PreFilter, Reason, Settings,
+};
 
 use super::{
     harness::{Instance, folder, rules, skipped},
-    namespace::{Namespace, ip, pair, try_ip},
+    life_cycle::denying,
+    namespace::{Namespace, eventually, ip, pair, try_ip},
+    packet::{ACK, tcp},
 };
 
 /// An instance that takes what it can get.
@@ -149,6 +153,92 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
     }
 }
 
+#[test]
+fn a_required_interface_is_had_or_nothing_changes() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let instance = lenient(&["right"]);
+    let filter = instance.leased(&denying(1));
+    let wish = |interfaces: &[&str], generation| {
+        let mut settings = instance.0.clone();
+        settings.required = true;
+        settings.interfaces = interfaces.iter().map(ToString::to_string).collect();
+        let next = filter.load(&denying(generation)).unwrap();
+        let outcome = filter.switch_requiring(next, &settings);
+        outcome.and_then(|()| filter.retarget(&settings))
+    };
+    let foreign = attach_by_link("lo");
+    for (interfaces, why) in [
+        (&["right", "left", "later"][..], "no such interface: later"),
+        (&["left", "lo", "right"], "another XDP program"),
+    ] {
+        let error = wish(interfaces, 2).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(filter.generation(), 1);
+        let all = filter.interfaces();
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!(state(&filter, "right"), InterfaceState::Filtering);
+        assert_eq!(filter.reconcile().unwrap(), []);
+        // The one before it in the list was let go of: anybody may have it.
+        drop(attach_by_link("left"));
+    }
+    namespace.send(&tcp("203.0.113.9", 443, ACK).bytes());
+    eventually("the former rules hold", || {
+        filter.counters().unwrap().of(Reason::Denied) == 1
+    });
+    drop(foreign);
+    eventually("lo is free", || wish(&["left", "lo", "right"], 3).is_ok());
+    let all = filter.interfaces();
+    assert!(all.iter().all(InterfaceStatus::is_filtering), "{all:?}");
+    assert_eq!(all.len(), 3);
+    assert_eq!(filter.generation(), 3);
+}
+
+#[test]
+fn filtering_ends_and_begins_again_with_the_wishes() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let mut instance = lenient(&["right"]);
+    let filter = instance.leased(&denying(1));
+    let wanted = std::mem::take(&mut instance.0.interfaces);
+    filter.retarget(&instance.0).unwrap();
+    namespace.send(&tcp("203.0.113.9", 443, ACK).bytes());
+    drop(attach_by_link("right"));
+    instance.0.interfaces = wanted;
+    eventually("it is filtered again", || {
+        filter.retarget(&instance.0).unwrap();
+        state(&filter, "right") == InterfaceState::Filtering
+    });
+    namespace.send(&tcp("203.0.113.9", 443, ACK).bytes());
+    eventually("the second is dropped, the first was not", || {
+        filter.counters().unwrap().of(Reason::Denied) == 1
+    });
+}
+
+#[test]
+fn a_mode_that_would_need_a_gap_is_named() {
+    if skipped() {
+        return;
+    }
+    let _namespace = Namespace::new();
+    let mut instance = lenient(&["right", "lo"]);
+    let filter = instance.leased(&rules());
+    let mut others = |mode, interfaces: &[&str]| {
+        instance.0.mode = mode;
+        instance.0.interfaces = interfaces.iter().map(ToString::to_string).collect();
+        let all = filter.other_modes(&instance.0).into_iter();
+        all.map(|status| status.name).collect::<Vec<_>>()
+    };
+    assert_eq!(others(Mode::Auto, &["right", "lo"]), [""; 0]);
+    assert_eq!(others(Mode::Native, &["right", "lo"]), ["lo"]);
+    assert_eq!(others(Mode::Generic, &["right", "lo"]), ["right"]);
+    assert_eq!(others(Mode::Native, &["right"]), [""; 0]);
+}
+
 /// Somebody else's program, attached without a link, as `ip` does it.
 fn attach_by_netlink(interface: &str) {
     let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
@@ -195,7 +285,7 @@ fn somebody_elses_program_is_named_and_waited_for() {
     assert!(why.contains("prefilter.replace: true"), "{why}");
     assert_eq!(filter.reconcile().unwrap(), []);
     drop(foreign);
-    super::namespace::eventually("filtered when it is free", || {
+    eventually("filtered when it is free", || {
         filter.reconcile().unwrap();
         state(&filter, "right") == InterfaceState::Filtering
     });
@@ -236,17 +326,17 @@ fn links_of_another_layout_are_taken_over_and_its_folder_goes() {
     }
     let namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
-    drop(instance.leased(&super::life_cycle::denying(1)));
+    drop(instance.leased(&denying(1)));
     let other = other_layout(&instance.0);
     std::fs::rename(folder(&instance.0), &other).unwrap();
-    let filter = instance.attach(&super::life_cycle::denying(2)).unwrap();
+    let filter = instance.attach(&denying(2)).unwrap();
     assert!(filter.interfaces()[0].adopted);
     assert!(matches!(filter.origin(), Origin::Replaced(why) if why.contains("another version")));
     assert!(!other.exists());
     // Nobody has renewed the lease of the new maps yet, and there is no gap all the same.
-    namespace.send(&super::packet::tcp("203.0.113.9", 443, super::packet::ACK).bytes());
-    super::namespace::eventually("denied", || {
-        filter.counters().unwrap().of(floodwall_xdp::Reason::Denied) == 1
+    namespace.send(&tcp("203.0.113.9", 443, ACK).bytes());
+    eventually("denied", || {
+        filter.counters().unwrap().of(Reason::Denied) == 1
     });
 }
 

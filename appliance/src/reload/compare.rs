@@ -1,0 +1,50 @@
+//! What a reload would change, said before it is done.
+
+use std::path::Path;
+
+use floodwall_config::Config;
+use serde::{Deserialize, Serialize};
+
+use super::Reloader;
+
+/// A file beside what the service runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What is wrong with the file as the service reads it, with the files that it names.
+    pub problems: Vec<String>,
+    /// What only a restart can change, so that a reload would be refused.
+    pub restart_only: Vec<String>,
+    /// What would change, the former included.
+    pub changes: Vec<String>,
+}
+
+impl Reloader {
+    /// Compares a text, as if it were that of a file at this full path, with the running generation: with what was
+    /// read for it, for a file that it names may hold something else by now.
+    pub fn compare(&self, file: &Path, text: &str) -> Comparison {
+        let next = match Config::from_text(text, file) {
+            Ok(next) => next,
+            Err(problems) => {
+                let problems = problems.as_slice().iter();
+                return Comparison {
+                    problems: problems.map(ToString::to_string).collect(),
+                    ..Comparison::default()
+                };
+            }
+        };
+        let running = self.host.pin();
+        let changes = running.config.changes(&next);
+        Comparison {
+            restart_only: self.restart_only(&running.config, &next),
+            changes: changes.iter().map(ToString::to_string).collect(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// What of a file cannot be applied to the running service.
+    pub(super) fn restart_only(&self, running: &Config, next: &Config) -> Vec<String> {
+        let fixed = running.restart_only(next);
+        let fixed = fixed.iter().map(ToString::to_string);
+        fixed.chain(self.host.kernel.restart_only(next)).collect()
+    }
+}
