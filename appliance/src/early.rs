@@ -16,6 +16,17 @@ pub const HEAD_TOO_SLOW: Fault = Fault {
     what: "the request header took too long",
 };
 
+pub const NOT_A_TUNNEL: Fault = Fault {
+    status: 405,
+    what: "CONNECT is not for this server",
+};
+
+/// An HTTP/2 request that the engine refuses before any phase sees it.
+pub const MALFORMED_STREAM: Fault = Fault {
+    status: 400,
+    what: "the request is not well-formed HTTP/2",
+};
+
 /// Tells what the server meant by a response that it writes before any phase has seen the request.
 pub fn fault_of(response: &[u8]) -> Fault {
     let status = response
@@ -23,10 +34,7 @@ pub fn fault_of(response: &[u8]) -> Fault {
         .and_then(|digits| str::from_utf8(digits).ok())
         .and_then(|text| text.parse().ok());
     match status {
-        Some(405) => Fault {
-            status: 405,
-            what: "CONNECT is not for this server",
-        },
+        Some(405) => NOT_A_TUNNEL,
         Some(408) => HEAD_TOO_SLOW,
         Some(status @ 414..=599) => Fault {
             status,
@@ -55,7 +63,8 @@ pub fn answer(connection: &Connection, fault: Fault) -> Vec<u8> {
     .into_bytes()
 }
 
-fn note(connection: &Connection, fault: Fault) {
+/// Logs and counts a request that is answered without any phase.
+pub fn note(connection: &Connection, fault: Fault) {
     let host = &connection.host;
     host.stats.requests.malformed.one();
     host.stats.requests.finished(fault.status);

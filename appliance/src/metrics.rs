@@ -155,6 +155,12 @@ fn traffic(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "connections_cut",
         "Client connections ended because their source was blocked",
         connections.cut,
+    )?;
+    let offences = connections.offences.iter();
+    page.counter(
+        "http2_connections_ended",
+        "HTTP/2 connections ended for what their clients did",
+        offences.map(|(offence, count)| ([("offence", offence.as_str())], *count)),
     )
 }
 

@@ -24,6 +24,7 @@ use crate::{
 
 mod exchange;
 mod forward;
+mod http2;
 mod onward;
 mod report;
 mod session;
@@ -107,6 +108,9 @@ impl Proxy {
         if blocked.is_some() {
             // From the next packet on nothing of this client comes through; keeping its connection is keeping a corpse.
             session.set_keepalive(None);
+            if let Some(progress) = &ctx.progress {
+                progress.be_last();
+            }
         }
         let answer = refusal::by_limit(
             &ctx.generation,
@@ -144,10 +148,10 @@ impl ProxyHttp for Proxy {
         let Some(connection) = ctx.connection.clone() else {
             return Error::e_explain(ErrorType::InternalError, "a request without its connection");
         };
-        session::to_origin_form(session);
         if let Err(fault) = session::check(session, &connection.rules) {
             return self.malformed(session, ctx, fault).await;
         }
+        http2::remember(&self.host, session, ctx);
         let peer = connection.peer;
         let address = peer.address();
         if address.is_some_and(|address| {
@@ -221,11 +225,12 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        http2::pass(&self.host, session, body, end, ctx);
         let bytes = body.as_ref().map_or(0, |bytes| bytes.len() as u64);
         ctx.body_bytes += bytes;
         let after = &ctx.admission.after;
@@ -286,6 +291,7 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        http2::await_body(&self.host, session, ctx);
         forward::rewrite(session.req_header(), request, ctx)
     }
 

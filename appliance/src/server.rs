@@ -26,6 +26,7 @@ pub mod census;
 pub mod connection;
 pub mod guard;
 mod head;
+pub mod http2;
 pub mod line;
 pub mod peer;
 pub mod progress;

@@ -12,7 +12,11 @@ use floodwall_limiter::Source;
 
 use floodwall_limiter::shape::hot_keys::HotKeys;
 
-use crate::{limit::live::Live, server::census::Census, upstream};
+use crate::{
+    limit::live::Live,
+    server::{census::Census, http2::Offence},
+    upstream,
+};
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
 #[derive(Debug, Default)]
@@ -81,6 +85,21 @@ pub struct Requests {
     /// Requests being served.
     pub in_flight: Gauge,
     pub access_log_dropped: Count,
+    pub offences: Offences,
+}
+
+/// HTTP/2 connections that were ended for what their clients did.
+#[derive(Debug, Default)]
+pub struct Offences([Count; Offence::ALL.len()]);
+
+impl Offences {
+    pub fn one(&self, offence: Offence) {
+        self.0[offence as usize].one();
+    }
+
+    pub fn get(&self, offence: Offence) -> u64 {
+        self.0[offence as usize].get()
+    }
 }
 
 impl Requests {

@@ -2,7 +2,7 @@
 //!
 //! Their names are a promise: they end in the unit where there is one, and they stay.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use floodwall_config::ListenAddress;
 use floodwall_limiter::{
@@ -20,6 +20,7 @@ use crate::{
     prefilter::KernelStatus,
     protection::status::ProtectionStatus,
     reload::LastReload,
+    server::http2::Offence,
     stats::LimitStats,
     upstream::{Breakers, Upstream},
 };
@@ -99,6 +100,8 @@ pub struct ConnectionCounts {
     pub refused_full: u64,
     /// Ended in the middle because the source was blocked.
     pub cut: u64,
+    /// HTTP/2 connections that were ended for what their clients did, by its name.
+    pub offences: BTreeMap<String, u64>,
 }
 
 /// Requests over all listeners.
@@ -439,6 +442,9 @@ impl ConnectionCounts {
             refused_blocked: counts.connections_refused_blocked.get(),
             refused_full: counts.connections_refused_full.get(),
             cut: counts.connections_cut.get(),
+            offences: Offence::ALL
+                .map(|offence| (offence.name().to_owned(), counts.offences.get(offence)))
+                .into(),
         }
     }
 }

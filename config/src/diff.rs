@@ -135,6 +135,12 @@ fn listener_live(changes: &mut Changes, old: &[Listener], new: &Listener) {
     let Some(old) = old.iter().find(|old| old.name == new.name) else {
         return;
     };
+    changes.value(
+        &format!("listeners.{}.http2", new.name),
+        &old.http2,
+        &new.http2,
+        word,
+    );
     changes.edited(
         &format!("listeners.{}.timeouts", new.name),
         &old.timeouts,
@@ -300,6 +306,11 @@ prefilter: { interfaces: [eth0] }
                 "[eth0]",
                 "[eth0], required: true",
                 "prefilter.required: false -> true",
+            ),
+            (
+                "8080'",
+                "8080', http2: true, max: { streams: 9 }",
+                "listeners.web.http2: false -> true; listeners.web.max: changed",
             ),
             (
                 "8080'",

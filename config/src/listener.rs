@@ -17,6 +17,8 @@ use crate::units::format_size;
 pub struct Listener {
     pub name: String,
     pub address: ListenAddress,
+    /// Whether plaintext connections may speak HTTP/2, which they show by how they begin.
+    pub http2: bool,
     pub timeouts: ListenerTimeouts,
     pub max: ListenerMax,
 }
@@ -69,6 +71,8 @@ pub struct ListenerMax {
     pub connections: Option<u64>,
     /// Connections of one client at one time; without a bound when absent.
     pub connections_per_client: Option<u64>,
+    /// HTTP/2 streams of one connection at one time.
+    pub streams: u32,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -78,6 +82,11 @@ pub(crate) static SECTION: Section = Section {
             "address",
             Shape::Text(ADDRESS_PATTERN),
             "ip:port or [ip6]:port to listen on",
+        ),
+        Key::new(
+            "http2",
+            Shape::Flag,
+            "plaintext clients may begin with HTTP/2 at once; default false",
         ),
         Key::new(
             "timeouts",
@@ -145,6 +154,14 @@ static MAX: Section = Section {
             COUNT,
             "at one time; no bound by default",
         ),
+        Key::new(
+            "streams",
+            Shape::Whole {
+                min: 1,
+                max: MOST_STREAMS,
+            },
+            "of one HTTP/2 connection at one time; default 128",
+        ),
     ],
     one_of: &[],
 };
@@ -153,6 +170,9 @@ static MAX: Section = Section {
 const MOST_HEADER_BYTES: u64 = 1 << 20;
 const MOST_HEADERS: u64 = 256;
 
+/// More than anybody's client opens; each may keep some of a body waiting.
+const MOST_STREAMS: u64 = 1000;
+
 impl Listener {
     pub(crate) fn read(name: &str, value: Cursor<'_>, bound: &mut Bound) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
@@ -160,6 +180,7 @@ impl Listener {
         let address = fields.required("address", |value| {
             ListenAddress::read(value, bound, &format!("listeners.{name}"))
         });
+        let http2 = fields.or("http2", read::flag, false);
         let timeouts = fields.or(
             "timeouts",
             ListenerTimeouts::read,
@@ -169,6 +190,7 @@ impl Listener {
         Some(Self {
             name: named?,
             address: address?,
+            http2: http2?,
             timeouts: timeouts?,
             max: max?,
         })
@@ -230,6 +252,7 @@ impl Default for ListenerMax {
             body: None,
             connections: None,
             connections_per_client: None,
+            streams: 128,
         }
     }
 }
@@ -249,6 +272,7 @@ impl ListenerMax {
         let connections = fields.optional("connections", count(1, 1_000_000_000));
         let connections_per_client =
             fields.optional("connections_per_client", count(1, 1_000_000_000));
+        let streams = fields.or("streams", whole_u32(1, MOST_STREAMS), default.streams);
         let (header_bytes, uri) = (header_bytes?, uri?);
         if uri > header_bytes {
             let found = format!("{}, more than `header_bytes`", format_size(uri));
@@ -265,6 +289,7 @@ impl ListenerMax {
             body: body?,
             connections: connections?,
             connections_per_client: connections_per_client?,
+            streams: streams?,
         })
     }
 }

@@ -6,8 +6,7 @@
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
     ("", &["gates", "tokens", "cluster", "plugins"]),
-    ("listeners.NAME", &["tls", "http2", "proxy_protocol"]),
-    ("listeners.NAME.max", &["streams"]),
+    ("listeners.NAME", &["tls", "proxy_protocol"]),
     ("upstreams.NAME", &["tls", "http2", "health", "pool"]),
     ("upstreams.NAME.servers[]", &["tls"]),
     (

@@ -13,6 +13,7 @@
 mod binary;
 pub mod client;
 mod floodwall;
+pub mod h2;
 mod http;
 mod loopback;
 mod namespace;
@@ -27,6 +28,7 @@ mod yaml;
 
 pub use client::{Client, Connection, Request};
 pub use floodwall::{Answer, Floodwall, Launch};
+pub use h2::Http2;
 pub use http::Response;
 pub use loopback::Loopback;
 pub use namespace::{Host, Wire};

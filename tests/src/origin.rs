@@ -19,7 +19,7 @@ use crate::{
 /// A server on threads of this process.
 ///
 /// `/status/404` is answered with that status, `/slow/250` after so many milliseconds, `/work/20` after so many
-/// milliseconds of work, of which it does [`WORKERS`] at one time, `/hang-up` with the end of the connection, and
+/// milliseconds of work, of which it does [`WORKERS`] at one time, `/mega` with a mebibyte, `/hang-up` with the end of the connection, and
 /// everything else with 200 at once; unless its [`Mood`] is another.
 #[derive(Debug)]
 pub struct Origin {
@@ -226,7 +226,10 @@ fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
         wait::for_the_clock(Instant::now() + Duration::from_millis(millis.into()));
     }
     let status = argument(target, "/status/").unwrap_or(200);
-    let body = format!("origin: {target}\n");
+    let body = match target {
+        "/mega" => "x".repeat(1 << 20),
+        _ => format!("origin: {target}\n"),
+    };
     let cost = target
         .strip_prefix("/cost/")
         .map_or(String::new(), |cost| format!("X-Origin-Cost: {cost}\r\n"));

@@ -31,7 +31,7 @@ impl Yaml {
     /// The edge example without the keys that are not built yet.
     #[must_use]
     pub fn what_is_built_of_edge(self) -> Self {
-        self.with(" http2: true,", "").without_line("    health:")
+        self.without_line("    health:")
     }
 
     /// Puts `new` in the place of every `old`, of which there must be one.

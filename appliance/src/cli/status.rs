@@ -98,6 +98,7 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         refused_blocked,
         refused_full,
         cut,
+        offences,
     } = &status.connections;
     writeln!(
         out,
@@ -105,6 +106,9 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     )?;
     if *cut > 0 {
         writeln!(out, "             {cut} cut off by a block")?;
+    }
+    for (offence, count) in offences.iter().filter(|(_, count)| **count > 0) {
+        writeln!(out, "             {count} of HTTP/2 ended for {offence}")?;
     }
     let requests = &status.requests;
     writeln!(

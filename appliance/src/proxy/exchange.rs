@@ -7,6 +7,7 @@ use floodwall_limiter::Nanos;
 use pingora_error::{Error, ErrorType, Result};
 use smallvec::SmallVec;
 
+use super::report;
 use crate::{
     access_log::Verdict,
     admission::Admission,
@@ -25,6 +26,8 @@ pub struct Exchange {
     pub(super) generation: Arc<Generation>,
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) progress: Option<Arc<Progress>>,
+    /// What the log says of a request whose session is gone by then: one stream among others may be given up.
+    pub(super) line: Option<Box<Line>>,
     /// When its header was complete. Blocks and limits are asked as of this moment.
     pub(super) begun: Nanos,
     pub(super) client: Option<Client>,
@@ -65,6 +68,7 @@ impl Exchange {
             generation: host.pin(),
             connection: None,
             progress: None,
+            line: None,
             begun: host.now(),
             client: None,
             route: None,
@@ -131,6 +135,21 @@ impl Exchange {
         if let (Some(index), Some(attempt)) = (self.upstream, &mut self.attempt) {
             attempt.settle(self.generation.upstream(index), outcome, now);
         }
+    }
+}
+
+/// A request as the log tells of it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub method: http::Method,
+    pub host: String,
+    pub path: String,
+}
+
+impl Drop for Exchange {
+    /// A request that was given up, or cut with its thread, ends without its last phase.
+    fn drop(&mut self) {
+        report::abandoned(self);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     access_log::{Entry, Verdict, timestamp},
     host::Host,
     refusal,
+    server::{connection::Connection, progress::Overdue},
 };
 
 /// Puts onto an admitted response what the limits and the route say, and tells the limits of it before the client
@@ -102,23 +103,74 @@ pub(super) fn finish(
     if let Some(progress) = &ctx.progress {
         progress.finished();
     }
+    let request = view(session.req_header());
+    let broken = error.map(|error| error.etype().as_str());
+    let end = End {
+        method: request.method,
+        host: request.host,
+        path: request.path,
+        status,
+        bytes: session.body_bytes_sent() as u64,
+        error: ctx.error.or(broken),
+    };
+    log(host, &connection, ctx, &end);
+}
+
+/// Counts a request that ends without a session, and writes its line.
+pub(super) fn abandoned(ctx: &mut Exchange) {
+    let Some(connection) = ctx.connection.take() else {
+        return;
+    };
+    let host = &connection.host;
+    count_response(host, ctx, 0);
+    host.stats.requests.finished(0);
+    let given_up = ctx
+        .progress
+        .as_ref()
+        .and_then(|progress| progress.given_up());
+    let error = given_up.map_or("the connection was cut", Overdue::reason);
+    let line = ctx.line.take();
+    let (method, authority, path) = match &line {
+        Some(line) => (line.method.as_str(), &*line.host, &*line.path),
+        None => Default::default(),
+    };
+    let end = End {
+        method,
+        host: authority,
+        path,
+        status: None,
+        bytes: ctx.counted_out,
+        error: ctx.error.or(Some(error)),
+    };
+    log(host, &connection, ctx, &end);
+}
+
+/// How a request ended.
+struct End<'a> {
+    method: &'a str,
+    host: &'a str,
+    path: &'a str,
+    status: Option<u16>,
+    bytes: u64,
+    error: Option<&'a str>,
+}
+
+fn log(host: &Host, connection: &Connection, ctx: &Exchange, end: &End<'_>) {
     if !host.access_log.is_on() {
         return;
     }
     let now = host.now();
-    let request = view(session.req_header());
     let upstream = ctx.upstream().ok();
-    let broken = error.map(|error| error.etype().as_str());
     host.access_log.write(
         &Entry {
             time: timestamp(SystemTime::now()),
             client: ctx.client.map(|client| client.address),
             peer: connection.peer.address(),
-            method: request.method,
-            host: request.host,
-            path: request.path,
-            status,
-            bytes: session.body_bytes_sent() as u64,
+            method: end.method,
+            host: end.host,
+            path: end.path,
+            status: end.status,
+            bytes: end.bytes,
             duration_ms: millis(now.minus(ctx.begun)),
             upstream: upstream.map(|upstream| upstream.name.as_str()),
             upstream_address: ctx.tried.last().map(ToString::to_string),
@@ -130,7 +182,7 @@ pub(super) fn finish(
                 .map(|index| ctx.generation.limit(index).name.as_str()),
             shed_by: ctx.shed.map(|shed| shed.by),
             verdict: ctx.verdict,
-            error: ctx.error.or(broken),
+            error: end.error,
             generation: ctx.generation.number,
             request_id: &ctx.id(),
         },

@@ -1,6 +1,6 @@
 //! What the phases read from a session.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::header;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -12,6 +12,7 @@ use crate::{
     server::{
         connection::{Connection, Rules},
         guard::Guard,
+        http2::{self, Origin},
         progress::Progress,
     },
     strict::{self, Fault},
@@ -22,6 +23,13 @@ use crate::{
 /// # Errors
 /// When the stream below is none of ours, which only a mistake in the accept loop can cause.
 pub(super) fn origin(session: &Session) -> Result<(Arc<Connection>, Arc<Progress>)> {
+    if let Some(Origin {
+        connection,
+        progress,
+    }) = http2::origin()
+    {
+        return Ok((connection, progress));
+    }
     let stream = session.as_downstream().stream();
     // The box itself is a stream too; the one inside is meant.
     let guard = stream.and_then(|stream| (**stream).as_any().downcast_ref::<Guard>());
@@ -31,19 +39,20 @@ pub(super) fn origin(session: &Session) -> Result<(Arc<Connection>, Arc<Progress
     }
 }
 
-/// Comes true when the client has closed its end. The engine reads nothing while a request waits, so the kernel is
-/// asked now and then.
-pub(super) fn gone(session: &Session) -> impl Future<Output = ()> + use<> {
+/// Comes back when the client has given up the stream, or closed its end. The engine reads nothing of HTTP/1 while a
+/// request waits, so the kernel is asked now and then.
+pub(super) async fn gone(session: &mut Session) {
+    if super::http2::given_up(session).await.is_some() {
+        return;
+    }
     let socket = session
         .digest()
         .and_then(|digest| digest.socket_digest.clone());
-    async move {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let state = socket.as_ref().and_then(|socket| socket.tcp_info());
-            if state.is_some_and(|info| HAS_LEFT.contains(&info.tcpi_state)) {
-                return;
-            }
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let state = socket.as_ref().and_then(|socket| socket.tcp_info());
+        if state.is_some_and(|info| HAS_LEFT.contains(&info.tcpi_state)) {
+            return;
         }
     }
 }
@@ -57,7 +66,7 @@ const HAS_LEFT: [u8; 2] = [7, 8];
 /// Brings a target in absolute form into origin form, which is what the rules and the upstream get to see
 /// (RFC 9112, 3.2.2). The server keeps such a target as it came, with its path alone as the URI, and has
 /// checked that its authority is the Host.
-pub(super) fn to_origin_form(session: &mut Session) {
+fn to_origin_form(session: &mut Session) {
     let head = session.req_header_mut();
     let is_absolute = [&b"http://"[..], b"https://"].iter().any(|scheme| {
         head.raw_path()
@@ -70,11 +79,17 @@ pub(super) fn to_origin_form(session: &mut Session) {
     }
 }
 
-/// Checks that the request is well formed and within the listener's bounds.
+/// Brings the request into the form that the rules know, and checks that it is well formed and within the listener's
+/// bounds.
 ///
 /// # Errors
 /// The [`Fault`] to answer with.
-pub(super) fn check(session: &Session, rules: &Rules) -> Result<(), Fault> {
+pub(super) fn check(session: &mut Session, rules: &Rules) -> Result<(), Fault> {
+    if session.as_downstream().is_http2() {
+        super::http2::to_common_form(session.req_header_mut(), rules.headers)?;
+    } else {
+        to_origin_form(session);
+    }
     let head = session.req_header();
     strict::check(head, &session.as_downstream().to_h1_raw(), rules.target)?;
     let length = head

@@ -25,6 +25,7 @@ use super::{
     census::{Census, Most},
     connection::{Connection, Rules},
     guard::Guard,
+    http2,
     line::{Line, Socket},
     peer::Peer,
     wire::Wire,
@@ -235,6 +236,11 @@ impl Crew {
 
 /// Serves one connection, request after request.
 async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiver<bool>) {
+    match http2::begins(&stream, leave.clone()).await {
+        Some(true) => return http2::serve(stream, proxy, leave).await,
+        Some(false) => {}
+        None => return,
+    }
     let idle = stream.connection().rules.idle.as_secs().max(1);
     let mut session = ServerSession::new_http1(Box::new(stream));
     session.set_keepalive((!*leave.borrow()).then_some(idle));

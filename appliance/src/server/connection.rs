@@ -32,6 +32,10 @@ pub struct Rules {
     pub headers: usize,
     pub target: usize,
     pub body_bytes: Option<u64>,
+    /// Whether a plaintext connection may speak HTTP/2.
+    pub http2: bool,
+    /// HTTP/2 streams of one connection at one time.
+    pub streams: u32,
 }
 
 impl From<&config::Listener> for Rules {
@@ -52,6 +56,8 @@ impl From<&config::Listener> for Rules {
             headers: usize::try_from(listener.max.headers).unwrap_or(usize::MAX),
             target: usize::try_from(listener.max.uri).unwrap_or(usize::MAX),
             body_bytes: listener.max.body,
+            http2: listener.http2,
+            streams: listener.max.streams,
         }
     }
 }

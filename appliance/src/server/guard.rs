@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ use crate::{
         connection::Connection,
         head::{Head, Most},
         peer::Peer,
-        progress::{Moment, Phase, Progress},
+        progress::{GRACE, Moment, Phase, Progress},
         wire::Wire,
     },
 };
@@ -54,9 +54,6 @@ pub struct Guard {
 
 /// What is written waits in a buffer of so many bytes until it is flushed: one Ethernet segment.
 const WRITE_BUFFER: usize = 1460;
-
-/// The upstream's own deadline comes first, so that the client gets an answer rather than a closed door.
-const GRACE: Duration = Duration::from_millis(250);
 
 /// A clock, and what it was set for.
 #[derive(Debug)]
@@ -87,6 +84,11 @@ impl Guard {
 
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// What the bytes come over.
+    pub(super) fn wire(&self) -> &Wire {
+        self.inner.get_ref()
     }
 
     /// How far the present request is.

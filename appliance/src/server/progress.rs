@@ -1,7 +1,10 @@
 //! How far a request is, and until when it must be over: what the proxy's phases tell whoever carries the bytes.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -17,8 +20,31 @@ pub struct Progress {
     requests: AtomicU64,
     /// When the request that is under way must be over, on the host's clock; 0 is never.
     deadline: AtomicU64,
+    /// When the next piece of its body must have come, where nobody else watches over that; 0 is never.
+    body: AtomicU64,
     last: AtomicBool,
+    given_up: OnceLock<Overdue>,
 }
+
+/// Why a request was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    Body,
+    Whole,
+}
+
+impl Overdue {
+    /// What the log says.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Body => "the request body took too long",
+            Self::Whole => "the request took longer than its route allows",
+        }
+    }
+}
+
+/// The upstream's own deadline comes first, so that the client gets an answer rather than a closed door.
+pub const GRACE: Duration = Duration::from_millis(250);
 
 /// How far the present request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +106,44 @@ impl Progress {
         self.deadline().map(|deadline| deadline.minus(now).into())
     }
 
+    /// Bounds the time until the next piece of the body comes.
+    pub fn await_body(&self, now: Nanos, span: Duration) {
+        self.body.store(now.plus(span.into()).0, Relaxed);
+    }
+
+    /// The body is complete.
+    pub fn has_body(&self) {
+        self.body.store(0, Relaxed);
+    }
+
+    /// When the request is to be given up, as far as is known now.
+    pub fn due(&self) -> Option<Nanos> {
+        let whole = self.deadline().map(|deadline| deadline.plus(GRACE.into()));
+        let body = Some(Nanos(self.body.load(Relaxed))).filter(|body| *body > Nanos::ZERO);
+        [whole, body].into_iter().flatten().min()
+    }
+
+    /// Takes note that the request was given up at a time at which it was due.
+    pub fn give_up(&self, now: Nanos) {
+        let body = Nanos(self.body.load(Relaxed));
+        let overdue = if body > Nanos::ZERO && body <= now {
+            Overdue::Body
+        } else {
+            Overdue::Whole
+        };
+        // It is given up once.
+        let _ = self.given_up.set(overdue);
+    }
+
+    /// Why the request was given up, if it was.
+    pub fn given_up(&self) -> Option<Overdue> {
+        self.given_up.get().copied()
+    }
+
     /// The request is over; the next one may come.
     pub fn finished(&self) {
         self.deadline.store(0, Relaxed);
+        self.body.store(0, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.enter(Phase::Idle);
     }
@@ -118,5 +179,21 @@ mod tests {
         progress.finished();
         assert_eq!(progress.time_left(Nanos(200)), None);
         assert_ne!(progress.moment(), before);
+    }
+
+    #[test]
+    fn a_body_has_a_clock_of_its_own() {
+        let progress = Progress::default();
+        assert_eq!(progress.due(), None);
+        progress.await_body(Nanos(100), Duration::from_nanos(50));
+        assert_eq!(progress.due(), Some(Nanos(150)));
+        progress.finish_within(Nanos(100), Duration::from_nanos(20));
+        let grace = Nanos::from(GRACE);
+        assert_eq!(progress.due(), Some(Nanos(150)), "the whole has a grace");
+        progress.has_body();
+        assert_eq!(progress.due(), Some(Nanos(120).plus(grace)));
+        progress.await_body(Nanos(200), Duration::from_nanos(50));
+        progress.give_up(Nanos(250));
+        assert_eq!(progress.given_up(), Some(Overdue::Body));
     }
 }

@@ -1,0 +1,346 @@
+//! What a request may look like, and what of it comes to an HTTP/1 origin.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use floodwall_tests::{
+    Floodwall, Http2, Loopback, eventually,
+    h2::{Frame, reason},
+};
+
+use crate::{front, start};
+
+/// An origin that keeps what it is sent, byte by byte, and answers whenever nothing more comes.
+struct Raw {
+    address: SocketAddr,
+    connections: Arc<Mutex<Vec<String>>>,
+}
+
+impl Raw {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Loopback::claim().ip(), 0)).expect("a listener");
+        let address = listener.local_addr().expect("it has an address");
+        let connections = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&connections);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let at = {
+                    let mut all = kept.lock().expect("nobody panics");
+                    all.push(String::new());
+                    all.len() - 1
+                };
+                let kept = Arc::clone(&kept);
+                thread::spawn(move || {
+                    let quiet = Duration::from_millis(200);
+                    stream.set_read_timeout(Some(quiet)).expect("a socket");
+                    let (mut bytes, mut owes) = ([0; 4096], false);
+                    loop {
+                        match stream.read(&mut bytes) {
+                            Ok(0) => return,
+                            Ok(count) => {
+                                let text = String::from_utf8_lossy(&bytes[..count]);
+                                kept.lock().expect("nobody panics")[at].push_str(&text);
+                                owes = true;
+                            }
+                            Err(_) if owes => {
+                                owes = false;
+                                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                                stream.write_all(answer).expect("it is read");
+                            }
+                            Err(_) => {}
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
+    fn connections(&self) -> Vec<String> {
+        self.connections.lock().expect("nobody panics").clone()
+    }
+}
+
+/// The end of a body may come with its last bytes, alone, or with trailers. The origin sees one end.
+#[test]
+fn a_body_of_unknown_length_ends_once_however_it_ends() {
+    let (web, origin) = (Loopback::free(), Raw::start());
+    let _floodwall = Floodwall::start(&front(web, origin.address));
+    let mut client = Http2::connect(web).expect("a connection");
+    for end in ["with data", "empty", "empty twice", "trailers"] {
+        let stream = client.request("POST", "/", &[], false).expect("a stream");
+        let frames = match end {
+            "with data" => vec![Frame::data(stream, b"hello", true)],
+            "empty" => vec![
+                Frame::data(stream, b"hello", false),
+                Frame::data(stream, b"", true),
+            ],
+            "empty twice" => vec![
+                Frame::data(stream, b"hello", false),
+                Frame::data(stream, b"", false),
+                Frame::data(stream, b"", true),
+            ],
+            _ => vec![
+                Frame::data(stream, b"hello", false),
+                Frame::headers(stream, &[("checksum", "1")], true),
+            ],
+        };
+        for frame in frames {
+            client.send(&frame).expect("it is open");
+        }
+        let ended = client.end_of(stream).expect("an answer");
+        assert_eq!(ended.status, Some(200), "{end}");
+    }
+    let connections = origin.connections();
+    let all = connections.concat();
+    assert_eq!(
+        all.matches("\r\n\r\n5\r\nhello\r\n0\r\n\r\n").count(),
+        4,
+        "{all:?}"
+    );
+    // Nothing is between the end of one and the beginning of the next.
+    let ends: Vec<_> = all.split("0\r\n\r\n").collect();
+    assert_eq!(ends.len(), 5, "{all:?}");
+    assert!(
+        ends[..4]
+            .iter()
+            .all(|message| message.starts_with("POST / HTTP/1.1\r\n")),
+        "{all:?}"
+    );
+    assert_eq!(ends[4], "");
+}
+
+#[test]
+fn a_request_without_a_body_has_none_upstream() {
+    let (web, origin) = (Loopback::free(), Raw::start());
+    let _floodwall = Floodwall::start(&front(web, origin.address));
+    let mut client = Http2::connect(web).expect("a connection");
+    assert_eq!(client.get("/").expect("an answer").status, Some(200));
+    let empty = client.request("POST", "/", &[], false).expect("a stream");
+    client
+        .send(&Frame::data(empty, b"", true))
+        .expect("it is open");
+    assert_eq!(client.end_of(empty).expect("an answer").status, Some(200));
+    let all = origin.connections().concat();
+    let (first, second) = all.split_once("\r\n\r\n").expect("a head");
+    assert!(
+        first.starts_with("GET / ") && !first.contains("ransfer-"),
+        "{first}"
+    );
+    assert!(
+        second.starts_with("POST / ") && second.ends_with("\r\n\r\n"),
+        "{second:?}"
+    );
+    assert!(second.matches("0\r\n\r\n").count() <= 1, "{second:?}");
+}
+
+#[test]
+fn crumbs_of_cookies_come_as_one_line() {
+    let (web, origin, _floodwall) = start();
+    let mut client = Http2::connect(web).expect("a connection");
+    let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")];
+    let stream = client.request("GET", "/", &crumbs, true).expect("a stream");
+    assert_eq!(client.end_of(stream).expect("an answer").status, Some(200));
+    assert_eq!(origin.last().header("cookie"), Some("a=1; b=2; c=3"));
+}
+
+/// Each is answered with a status or with the end of the stream; none comes to the origin, and the next request on the
+/// same connection is served.
+#[test]
+fn what_is_no_proper_request_is_refused() {
+    let (web, origin, floodwall) = start();
+    let mut client = Http2::connect(web).expect("a connection");
+    let [method, scheme, authority, path] = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/"),
+    ];
+    let long = "x".repeat(1100);
+    let many: Vec<_> = (0..60).map(|_| ("x", "y")).collect();
+    let reset = Err(reason::PROTOCOL_ERROR);
+    let table: Vec<(&str, Vec<(&str, &str)>, Result<u16, u32>)> = vec![
+        ("no path", vec![method, scheme, authority], reset),
+        (
+            "an empty path",
+            vec![method, scheme, authority, (":path", "")],
+            reset,
+        ),
+        ("no method", vec![scheme, authority, path], reset),
+        ("no scheme", vec![method, authority, path], reset),
+        (
+            "two paths",
+            vec![method, scheme, authority, path, path],
+            reset,
+        ),
+        (
+            "a pseudo-header too late",
+            vec![method, scheme, authority, ("a", "b"), path],
+            reset,
+        ),
+        (
+            "an unknown pseudo-header",
+            vec![method, scheme, authority, path, (":x", "y")],
+            reset,
+        ),
+        (
+            "a status in a request",
+            vec![method, scheme, authority, path, (":status", "200")],
+            reset,
+        ),
+        (
+            "an upper-case name",
+            vec![method, scheme, authority, path, ("X-Y", "z")],
+            reset,
+        ),
+        (
+            "connection",
+            vec![method, scheme, authority, path, ("connection", "close")],
+            reset,
+        ),
+        (
+            "transfer-encoding",
+            vec![
+                method,
+                scheme,
+                authority,
+                path,
+                ("transfer-encoding", "chunked"),
+            ],
+            reset,
+        ),
+        (
+            "upgrade",
+            vec![method, scheme, authority, path, ("upgrade", "websocket")],
+            reset,
+        ),
+        (
+            "keep-alive",
+            vec![method, scheme, authority, path, ("keep-alive", "1")],
+            reset,
+        ),
+        (
+            "te",
+            vec![method, scheme, authority, path, ("te", "gzip")],
+            reset,
+        ),
+        (
+            "a line break in a value",
+            vec![method, scheme, authority, path, ("a", "b\r\nc: d")],
+            reset,
+        ),
+        (
+            "a NUL in a value",
+            vec![method, scheme, authority, path, ("a", "b\0")],
+            reset,
+        ),
+        (
+            "another Host",
+            vec![method, scheme, authority, path, ("host", "b")],
+            Err(0).or(Ok(400)),
+        ),
+        (
+            "two Hosts",
+            vec![method, scheme, path, ("host", "a"), ("host", "a")],
+            Ok(400),
+        ),
+        ("no authority", vec![method, scheme, path], Ok(400)),
+        (
+            "a user in the authority",
+            vec![method, scheme, (":authority", "u@a"), path],
+            Ok(400),
+        ),
+        (
+            "an absolute path",
+            vec![method, scheme, authority, (":path", "http://b/")],
+            Ok(400),
+        ),
+        (
+            "a relative path",
+            vec![method, scheme, authority, (":path", "a")],
+            reset,
+        ),
+        (
+            "another scheme",
+            vec![method, (":scheme", "ftp"), authority, path],
+            Ok(400),
+        ),
+        (
+            "a padded value",
+            vec![method, scheme, authority, path, ("a", " b")],
+            Ok(400),
+        ),
+        (
+            "a long target",
+            vec![method, scheme, authority, (":path", &long)],
+            Ok(414),
+        ),
+        (
+            "many fields",
+            [vec![method, scheme, authority, path], many].concat(),
+            Ok(431),
+        ),
+        (
+            "two lengths",
+            vec![
+                method,
+                scheme,
+                authority,
+                path,
+                ("content-length", "0"),
+                ("content-length", "0"),
+            ],
+            Ok(400),
+        ),
+        (
+            "a signed length",
+            vec![method, scheme, authority, path, ("content-length", "+0")],
+            reset,
+        ),
+        ("a tunnel", vec![(":method", "CONNECT"), authority], Ok(405)),
+    ];
+    for (what, fields, wanted) in &table {
+        let stream = client.open(fields, true).expect("it is open");
+        let ended = client
+            .end_of(stream)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let found = ended.reset.map_or(Ok(ended.status.unwrap_or(0)), Err);
+        assert_eq!(found, *wanted, "{what}");
+        assert_eq!(
+            client.get("/fine").expect("an answer").status,
+            Some(200),
+            "after {what}"
+        );
+    }
+    assert!(origin.seen().iter().all(|seen| seen.target == "/fine"));
+    eventually!(floodwall.status()["requests"]["in_flight"] == 0);
+}
+
+/// A length that is not kept is an error of the stream, and nothing whole comes to the origin.
+#[test]
+fn a_body_of_another_length_than_was_said_is_no_request() {
+    let (web, origin, _floodwall) = start();
+    let mut client = Http2::connect(web).expect("a connection");
+    for body in [&b"hello"[..], b"h"] {
+        let length = [("content-length", "3")];
+        let stream = client
+            .request("POST", "/", &length, false)
+            .expect("a stream");
+        client
+            .send(&Frame::data(stream, body, true))
+            .expect("it is open");
+        let ended = client.end_of(stream).expect("an end");
+        assert_eq!(ended.reset, Some(reason::PROTOCOL_ERROR));
+    }
+    assert_eq!(client.get("/fine").expect("an answer").status, Some(200));
+    assert!(origin.seen().iter().all(|seen| seen.target == "/fine"));
+}
