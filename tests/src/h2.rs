@@ -250,7 +250,7 @@ impl Http2 {
     ///
     /// # Errors
     /// When the connection breaks, or says nothing for too long.
-    pub fn next(&mut self) -> io::Result<Option<Frame>> {
+    pub fn frame(&mut self) -> io::Result<Option<Frame>> {
         let Some(head) = self.take(9)? else {
             return Ok(None);
         };
@@ -277,7 +277,7 @@ impl Http2 {
     pub fn end_of(&mut self, stream: u32) -> io::Result<Ended> {
         let mut ended = Ended::default();
         loop {
-            let frame = self.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let frame = self.frame()?.ok_or(io::ErrorKind::UnexpectedEof)?;
             if frame.stream != stream {
                 continue;
             }
@@ -313,6 +313,19 @@ impl Http2 {
         Ok(())
     }
 
+    /// Reads until the server says that it will close, and tells the reason. What comes before is passed over.
+    ///
+    /// # Errors
+    /// When the connection breaks, or says nothing for too long.
+    pub fn farewell_begins(&mut self) -> io::Result<Option<u32>> {
+        while let Some(frame) = self.frame()? {
+            if frame.kind == kind::GOAWAY {
+                return Ok(frame.reason());
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads until the server closes, and tells the reason of its last farewell.
     ///
     /// # Errors
@@ -320,7 +333,7 @@ impl Http2 {
     pub fn farewell(&mut self) -> io::Result<Option<u32>> {
         let mut reason = None;
         loop {
-            match self.next() {
+            match self.frame() {
                 Ok(Some(frame)) if frame.kind == kind::GOAWAY => reason = frame.reason(),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(reason),

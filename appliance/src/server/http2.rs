@@ -62,6 +62,8 @@ fn options(rules: &Rules) -> H2Options {
         .max_concurrent_streams(rules.streams)
         .max_header_list_size(u32::try_from(rules.header_bytes).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(Some(MOST_MISTAKES))
+        // The gate has a budget for them. One read may bring as many as there may be streams.
+        .max_pending_accept_reset_streams(usize::try_from(rules.streams).unwrap_or(usize::MAX))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
@@ -103,7 +105,7 @@ pub(super) async fn serve(
 /// Whether the codec has ended a connection for what the client did. It has told the client.
 fn is_of_the_client(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<h2::Error>();
-    cause.is_some_and(|cause| cause.is_library())
+    cause.is_some_and(h2::Error::is_library)
 }
 
 /// A connection with all its streams.

@@ -119,8 +119,10 @@ fn a_drain_says_farewell_and_finishes_streams() {
         .expect("a stream");
     eventually!(floodwall.status()["requests"]["in_flight"] == 1);
     floodwall.signal(Signal::SIGTERM);
+    let told = client.farewell_begins().expect("a farewell");
+    assert_eq!(told, Some(reason::NO_ERROR));
     assert_eq!(client.end_of(slow).expect("an answer").status, Some(200));
-    assert_eq!(client.farewell().expect("an end"), Some(reason::NO_ERROR));
+    client.farewell().expect("an end");
     assert_eq!(floodwall.wait(wait::PATIENCE).code(), Some(0));
 }
 

@@ -70,7 +70,7 @@ fn ten_thousand_streams_that_are_reset_leave_nothing_behind() {
         .with(
             "routes:",
             "limits:
-  turns: { key: none, rate: 1/s, burst: 1, queue: { max_wait: 60s } }
+  turns: { key: none, rate: 100/s, burst: 1, queue: { max_wait: 60s } }
   slots: { key: none, concurrency: 3, queue: { max_wait: 60s } }
 routes:
   - { name: free, match: { path: /free }, respond: { status: 200 } }
