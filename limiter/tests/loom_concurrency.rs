@@ -7,7 +7,7 @@
     reason = "a model that unwraps says at once what failed"
 )]
 
-use floodwall_limiter::shape::concurrency::{Entered, Left, Lone};
+use floodwall_limiter::shape::concurrency::{Entered, Keyed, Left, Lone};
 use loom::{
     sync::{
         Arc,
@@ -16,75 +16,173 @@ use loom::{
     thread,
 };
 
+/// The slots of all, or those of one key.
+trait Slots: Default + Send + Sync + 'static {
+    fn try_enter(&self) -> bool;
+    fn enter(&self) -> Entered;
+    fn release(&self, grant: impl FnMut(()));
+    fn leave(&self, number: u64) -> Left;
+    /// How many hold a slot, and how many wait for one.
+    fn inside(&self) -> (u64, u64);
+}
+
+/// There is one slot.
+const MOST: u32 = 1;
+const KEY: u64 = 7;
+
+impl Slots for Lone<()> {
+    fn try_enter(&self) -> bool {
+        self.try_enter(MOST)
+    }
+
+    fn enter(&self) -> Entered {
+        self.enter(MOST, 1, ())
+    }
+
+    fn release(&self, grant: impl FnMut(())) {
+        self.release(MOST, grant);
+    }
+
+    fn leave(&self, number: u64) -> Left {
+        self.leave(number)
+    }
+
+    fn inside(&self) -> (u64, u64) {
+        (self.held(), self.waiting())
+    }
+}
+
+impl Slots for Keyed<()> {
+    fn try_enter(&self) -> bool {
+        self.try_enter(KEY, MOST)
+    }
+
+    fn enter(&self) -> Entered {
+        self.enter(KEY, MOST, 1, ())
+    }
+
+    fn release(&self, grant: impl FnMut(())) {
+        self.release(KEY, MOST, grant);
+    }
+
+    fn leave(&self, number: u64) -> Left {
+        self.leave(KEY, number)
+    }
+
+    fn inside(&self) -> (u64, u64) {
+        (self.all_held(), self.all_waiting())
+    }
+}
+
 /// Slots whose grants are counted.
 #[derive(Default)]
-struct Slots {
-    lone: Lone<()>,
+struct Counted<S> {
+    slots: S,
     granted: AtomicUsize,
 }
 
-impl Slots {
+impl<S: Slots> Counted<S> {
     fn release(&self) {
-        self.lone.release(1, |()| {
+        self.slots.release(|()| {
             self.granted.fetch_add(1, SeqCst);
         });
     }
 }
 
-#[test]
-fn two_never_hold_the_one_slot() {
+fn two_never_hold_the_one_slot<S: Slots>() {
     loom::model(|| {
-        let slots = Arc::new(Slots::default());
-        let shared = Arc::clone(&slots);
+        let all = Arc::new(Counted::<S>::default());
+        let shared = Arc::clone(&all);
         let other = thread::spawn(move || {
-            let holds = shared.lone.try_enter(1);
+            let holds = shared.slots.try_enter();
             if holds {
                 shared.release();
             }
             holds
         });
-        let holds = slots.lone.try_enter(1);
+        let holds = all.slots.try_enter();
         if holds {
-            slots.release();
+            all.release();
         }
         assert!(other.join().unwrap() || holds);
-        assert_eq!(slots.lone.held(), 0);
+        assert_eq!(all.slots.inside(), (0, 0));
     });
 }
 
-#[test]
-fn a_waiter_gets_the_slot_that_is_released_while_it_comes() {
+fn a_waiter_gets_the_slot_that_is_released_while_it_comes<S: Slots>() {
     loom::model(|| {
-        let slots = Arc::new(Slots::default());
-        assert!(slots.lone.try_enter(1));
-        let shared = Arc::clone(&slots);
+        let all = Arc::new(Counted::<S>::default());
+        assert!(all.slots.try_enter());
+        let shared = Arc::clone(&all);
         let holder = thread::spawn(move || shared.release());
-        let entered = slots.lone.enter(1, 1, ());
+        let entered = all.slots.enter();
         holder.join().unwrap();
-        let holds = entered == Entered::Holds || slots.granted.load(SeqCst) == 1;
+        let holds = entered == Entered::Holds || all.granted.load(SeqCst) == 1;
         assert!(
             holds,
             "{entered:?}: a slot is free and somebody waits for it"
         );
-        assert_eq!((slots.lone.held(), slots.lone.waiting()), (1, 0));
+        assert_eq!(all.slots.inside(), (1, 0));
     });
 }
 
-#[test]
-fn a_waiter_who_leaves_while_the_slot_is_granted_releases_it() {
+fn a_waiter_who_leaves_while_the_slot_is_granted_releases_it<S: Slots>() {
     loom::model(|| {
-        let slots = Arc::new(Slots::default());
-        assert!(slots.lone.try_enter(1));
-        let Entered::Waits(number) = slots.lone.enter(1, 1, ()) else {
+        let all = Arc::new(Counted::<S>::default());
+        assert!(all.slots.try_enter());
+        let Entered::Waits(number) = all.slots.enter() else {
             panic!("the slot is taken")
         };
-        let shared = Arc::clone(&slots);
+        let shared = Arc::clone(&all);
         let holder = thread::spawn(move || shared.release());
-        if slots.lone.leave(number) == Left::Granted {
-            slots.release();
+        if all.slots.leave(number) == Left::Granted {
+            all.release();
         }
         holder.join().unwrap();
-        assert_eq!((slots.lone.held(), slots.lone.waiting()), (0, 0));
-        assert!(slots.lone.try_enter(1));
+        assert_eq!(all.slots.inside(), (0, 0));
+        assert!(all.slots.try_enter());
+    });
+}
+
+/// The same models for the word of all and for the map of keys.
+macro_rules! models {
+    ($kind:ident: $slots:ty) => {
+        mod $kind {
+            use super::*;
+
+            #[test]
+            fn two_never_hold_the_one_slot() {
+                super::two_never_hold_the_one_slot::<$slots>();
+            }
+
+            #[test]
+            fn a_waiter_gets_the_slot_that_is_released_while_it_comes() {
+                super::a_waiter_gets_the_slot_that_is_released_while_it_comes::<$slots>();
+            }
+
+            #[test]
+            fn a_waiter_who_leaves_while_the_slot_is_granted_releases_it() {
+                super::a_waiter_who_leaves_while_the_slot_is_granted_releases_it::<$slots>();
+            }
+        }
+    };
+}
+
+models!(lone: Lone<()>);
+models!(keyed: Keyed<()>);
+
+/// A key's entry goes with its last request, and the next one begins anew.
+#[test]
+fn a_key_that_goes_while_it_comes_back_is_counted_once() {
+    loom::model(|| {
+        let all = Arc::new(Keyed::<()>::default());
+        assert!(all.try_enter(KEY, 2));
+        let shared = Arc::clone(&all);
+        let leaves = thread::spawn(move || shared.release(KEY, 2, |()| {}));
+        assert!(all.try_enter(KEY, 2));
+        leaves.join().unwrap();
+        assert_eq!((all.held(KEY), all.keys()), (1, 1));
+        all.release(KEY, 2, |()| {});
+        assert_eq!(all.keys(), 0);
     });
 }

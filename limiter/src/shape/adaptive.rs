@@ -1,11 +1,9 @@
 //! A [`Gradient`] that many threads feed and ask: they add to plain words, and one of them now and then steers.
 
-use std::sync::{Mutex, TryLockError};
-
 use super::gradient::{FEWEST_ANSWERS, Gradient, Rule, Sample};
 use crate::{
     Nanos,
-    sync::{AtomicU64, Ordering::Relaxed},
+    sync::{AtomicU64, Mutex, Ordering::Relaxed},
 };
 
 /// A limit that follows how long answers take.
@@ -58,18 +56,13 @@ impl Adaptive {
 
     /// How long an answer takes without a queue, as far as that is known.
     pub fn base(&self) -> Option<Nanos> {
-        match self.gradient.try_lock() {
-            Ok(gradient) => gradient.base(),
-            Err(_) => None,
-        }
+        self.gradient.try_lock()?.base()
     }
 
     fn steer(&self, rule: &Rule, now: Nanos) {
-        let mut gradient = match self.gradient.try_lock() {
-            Ok(gradient) => gradient,
-            Err(TryLockError::Poisoned(gradient)) => gradient.into_inner(),
+        let Some(mut gradient) = self.gradient.try_lock() else {
             // Somebody else is at it.
-            Err(TryLockError::WouldBlock) => return,
+            return;
         };
         if now.0 < self.ends.load(Relaxed) {
             return;

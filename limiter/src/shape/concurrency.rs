@@ -5,9 +5,11 @@
 //! bounded by the requests under way. Whoever has to wait stands in the order of coming, and a slot that is
 //! released goes to the first of them; nobody overtakes.
 
+mod hold_time;
 mod keyed;
 mod lone;
 
+pub use hold_time::HoldTime;
 pub use keyed::Keyed;
 pub use lone::Lone;
 

@@ -9,15 +9,12 @@
 //! in sixteen stands for all of them. A count of `c` is then off by some `4 * sqrt(c)` beside its error, and what a
 //! flood costs here is a few nanoseconds a request.
 
-use std::{
-    cell::Cell,
-    sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{cell::Cell, sync::atomic::AtomicUsize};
 
-use crate::Nanos;
+use crate::{
+    Nanos,
+    sync::{AtomicU64, Mutex, Ordering::Relaxed},
+};
 
 mod sketch;
 
@@ -51,7 +48,7 @@ const SAMPLE: u64 = 16;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Threads beyond this many share.
-pub const SHARDS: usize = 8;
+pub const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 
 thread_local! {
     static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
@@ -96,7 +93,7 @@ impl HotKeys {
 
     /// The `most` hottest keys of all threads together, the hottest first.
     pub fn hottest(&self, most: usize, now: Nanos) -> Vec<HotKey> {
-        let sketch = |shard: &Shard| shard.lock().as_deref().cloned();
+        let sketch = |shard: &Shard| shard.sketch.lock().as_deref().cloned();
         sketch::merge(self.0.iter().filter_map(sketch).collect(), now, most)
     }
 }
@@ -115,14 +112,9 @@ impl Shard {
 
     /// Gives the sketch to `work`, unless somebody else has it at this moment.
     fn with(&self, work: impl FnOnce(&mut Option<Box<Sketch>>)) {
-        let mut sketch = match self.sketch.try_lock() {
-            Ok(sketch) => sketch,
-            // Whoever panicked did so in `name`: the sketch is whole, but for a name.
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                self.missed.fetch_add(1, Relaxed);
-                return;
-            }
+        let Some(mut sketch) = self.sketch.try_lock() else {
+            self.missed.fetch_add(1, Relaxed);
+            return;
         };
         if let Some(sketch) = sketch.as_mut()
             && self.missed.load(Relaxed) > 0
@@ -130,10 +122,6 @@ impl Shard {
             sketch.miss(self.missed.swap(0, Relaxed));
         }
         work(&mut sketch);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Sketch>>> {
-        self.sketch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,6 +182,6 @@ mod tests {
     fn a_limit_that_nobody_asks_has_no_sketch() {
         let hot = HotKeys::default();
         assert!(hot.hottest(10, Nanos::ZERO).is_empty());
-        assert!(hot.0.iter().all(|shard| shard.lock().is_none()));
+        assert!(hot.0.iter().all(|shard| shard.sketch.lock().is_none()));
     }
 }

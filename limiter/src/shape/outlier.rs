@@ -1,11 +1,9 @@
 //! Servers that do worse than their fellows are left out for a while (Envoy's outlier detection).
 
-use std::sync::{Mutex, PoisonError};
-
 use super::window::Window;
 use crate::{
     Nanos,
-    sync::{AtomicU64, Ordering::SeqCst, exchange},
+    sync::{AtomicU64, Mutex, Ordering::SeqCst, exchange},
 };
 
 /// When a server is left out, and for how long.
@@ -170,7 +168,7 @@ impl Outliers {
         rule: &Rule,
         now: Nanos,
     ) -> Option<Ejected> {
-        let _one_at_a_time = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.ejecting.lock();
         let is_out = |server: &S| server.as_ref().out_for(now).is_some();
         let out = servers.iter().filter(|server| is_out(server)).count();
         if is_out(&servers[server]) || out >= rule.may_be_out(servers.len()) {

@@ -118,6 +118,12 @@ impl<A> Keyed<A> {
             .map_or(0, |slots| slots.held)
     }
 
+    /// How many wait for one key's slots.
+    pub fn waiting(&self, key: u64) -> u64 {
+        let waiting = |slots: &Slots<A>| slots.line.len() as u64;
+        self.shard(key).lock().get(&key).map_or(0, waiting)
+    }
+
     /// How many keys have an entry.
     pub fn keys(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
@@ -171,6 +177,7 @@ mod tests {
         assert_eq!(slots.enter(7, 1, 2, 2), Entered::Waits(1));
         assert_eq!(slots.enter(7, 1, 2, 3), Entered::Full);
         assert!(!slots.try_enter(7, 5), "two are before any newcomer");
+        assert_eq!((slots.waiting(7), slots.waiting(8)), (2, 0));
         assert_eq!(slots.leave(7, 0), Left::Line);
         let mut granted = Vec::new();
         slots.release(7, 1, |alarm| granted.push(alarm));
