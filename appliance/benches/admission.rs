@@ -84,9 +84,11 @@ fn ask<T>(host: &Host, request: u32, tell: impl FnOnce(&Generation, Verdict<'_>)
     let peer = IpAddr::from((0x0a00_0000 + request % 1000).to_be_bytes());
     let route = generation.router.find(&request_view);
     let route = route.expect("the file's one route takes everything");
+    let client = client::identify(&generation.clients, peer.into(), &headers);
     let subject = Subject {
         request: request_view,
-        client: client::identify(&generation.clients, peer.into(), &headers),
+        client,
+        client_key: client.key(host.secret()),
         route: &route.name,
         connection: 1,
     };
@@ -107,8 +109,8 @@ fn asked(host: &Host, request: u32) {
 fn told(host: &Host, request: u32) {
     ask(host, request, |generation, verdict| {
         let mut header = ResponseHeader::build(200, Some(6)).expect("200 is a status");
-        if let Verdict::Admitted(admission) = &verdict
-            && let Some(standing) = &admission.standing
+        if let Verdict::Admitted(admission) = verdict
+            && let Some(standing) = admission.standing
         {
             let written = refusal::write_standing(&mut header, generation, standing);
             written.expect("the fields are visible ASCII");

@@ -15,12 +15,14 @@ mod after;
 mod ask;
 mod pending;
 mod preview;
+mod standing;
 mod taken;
 
 pub use after::Afterwards;
 
 pub use pending::{Pending, Waited};
 pub use preview::{Preview, Would, preview};
+pub use standing::Standing;
 
 use after::After;
 use ask::{ask, watch};
@@ -48,18 +50,6 @@ pub struct Admission {
     pub after: Afterwards,
     /// Its slots, until it ends.
     pub slots: SmallVec<[Slot; 1]>,
-}
-
-/// How a client stands with one limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    pub limit: config::LimitIndex,
-    /// The rule that applies to this key, in the words of the `RateLimit-Policy` field.
-    pub policy: HeaderValue,
-    /// Requests that may still come at once; bytes, where those are counted.
-    pub remaining: u64,
-    /// When one more than that will be possible; nobody knows when a slot is released.
-    pub reset: Option<Nanos>,
 }
 
 /// Why a request was refused.

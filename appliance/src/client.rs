@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use floodwall_limiter::Source;
+use floodwall_limiter::{KeyHash, Secret, Source};
 use http::{HeaderMap, HeaderName};
 
 use crate::{generation::Clients, networks::Networks, server::peer::Peer};
@@ -25,6 +25,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// What limits by client count it under: the same hash as the pre-filter's for the same source.
+    #[inline]
+    pub fn key(&self, secret: Secret) -> KeyHash {
+        KeyHash::of_source(secret, self.source)
+    }
+
     /// Whom limits count: an address, or the network that it is taken for, such as `2001:db8:1:2::/64`.
     pub fn counted_as(&self) -> impl fmt::Display {
         let bits = if self.address.is_ipv4() { 32 } else { 128 };

@@ -123,6 +123,7 @@ fn follow(
     let subject = Subject {
         request,
         client,
+        client_key: client.key(host.secret()),
         route: name.unwrap_or_default(),
         connection: u64::MAX,
     };

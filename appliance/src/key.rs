@@ -13,6 +13,8 @@ use crate::{client::Client, request::RequestView};
 pub struct Subject<'a> {
     pub request: RequestView<'a>,
     pub client: Client,
+    /// The hash of a key that is the client alone: most limits have that one.
+    pub client_key: KeyHash,
     pub route: &'a str,
     /// A number of the TCP connection that no other of this process has.
     pub connection: u64,
@@ -34,8 +36,7 @@ impl<'a> Subject<'a> {
     pub fn hash(&self, secret: Secret, key: &[KeyPart], values: &Values<'_>) -> KeyHash {
         match key {
             [] => KeyHash::of_nothing(secret),
-            // The same hash as the pre-filter's for the same source.
-            [KeyPart::Client] => KeyHash::of_source(secret, self.client.source),
+            [KeyPart::Client] => self.client_key,
             _ => KeyHash::of_bytes(secret, &self.bytes(key, values)),
         }
     }

@@ -29,6 +29,8 @@ pub struct Limit {
     /// Where the warmth of its keys lives.
     pub warmth: LimitId,
     pub key: Vec<KeyPart>,
+    /// The key's hash where it has no parts: one budget for all.
+    pub key_of_all: Option<KeyHash>,
     pub counts: Counts,
     pub queue: Option<config::Queue>,
     pub rule: Arc<Rule>,
@@ -84,6 +86,7 @@ impl Limit {
             id: LimitId::new(secret, LimitKind::Request, &limit.name),
             warmth: LimitId::new(secret, LimitKind::Warmth, &limit.name),
             key: limit.key.clone(),
+            key_of_all: limit.key.is_empty().then(|| KeyHash::of_nothing(secret)),
             counts: Counts::compile(limit),
             queue: limit.queue,
             rule: Arc::new(match &limit.budget {

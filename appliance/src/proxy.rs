@@ -182,6 +182,7 @@ impl ProxyHttp for Proxy {
         let subject = Subject {
             request,
             client,
+            client_key: client.key(self.host.secret()),
             route: &route.name,
             connection: connection.id,
         };

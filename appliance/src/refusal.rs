@@ -1,7 +1,5 @@
 //! What a client is told when it is refused: a status, why, and when to come back.
 
-use std::fmt::Write;
-
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use pingora_error::Result;
@@ -39,10 +37,8 @@ pub fn by_limit(generation: &Generation, refusal: &Refusal, wants_json: bool) ->
     answer
         .header
         .insert_header("ratelimit-policy", refusal.policy.clone())?;
-    let reset = seconds.map_or(String::new(), |seconds| format!(";t={seconds}"));
-    answer
-        .header
-        .insert_header("ratelimit", format!("{};r=0{reset}", limit.quoted))?;
+    let field = ratelimit(&limit.quoted, 0, seconds);
+    answer.header.insert_header("ratelimit", field)?;
     Ok(answer)
 }
 
@@ -106,30 +102,30 @@ pub fn plain(status: u16, reason: &str) -> Result<Answer> {
 pub fn write_standing(
     header: &mut ResponseHeader,
     generation: &Generation,
-    standing: &Standing,
+    standing: Standing,
 ) -> Result<()> {
     let limit = generation.limit(standing.limit);
-    header.insert_header("ratelimit-policy", standing.policy.clone())?;
-    let Standing {
-        remaining, reset, ..
-    } = standing;
-    let reset = reset.map(Nanos::secs_ceil);
-    // As long as it will be, so that it is allocated once and the header keeps it as it is.
-    let length = limit.quoted.len() + 3 + digits(*remaining) + reset.map_or(0, |t| 3 + digits(t));
-    let mut field = String::with_capacity(length);
-    // A `String` takes everything.
-    let _ = write!(field, "{};r={remaining}", limit.quoted);
-    if let Some(seconds) = reset {
-        let _ = write!(field, ";t={seconds}");
-    }
-    header.insert_header("ratelimit", field)?;
-    Ok(())
+    header.insert_header("ratelimit-policy", standing.policy)?;
+    let reset = standing.reset.map(Nanos::secs_ceil);
+    let field = ratelimit(&limit.quoted, standing.remaining, reset);
+    header.insert_header("ratelimit", field)
 }
 
-fn digits(number: u64) -> usize {
-    number
-        .checked_ilog10()
-        .map_or(1, |power| power as usize + 1)
+/// The `RateLimit` field. It is allocated once and as long as it will be, so that the header keeps it as it is.
+fn ratelimit(quoted: &str, remaining: u64, reset: Option<u64>) -> Vec<u8> {
+    let (mut left, mut after) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let left = left.format(remaining).as_bytes();
+    let after = reset.map(|seconds| after.format(seconds).as_bytes());
+    let length = quoted.len() + 3 + left.len() + after.map_or(0, |after| 3 + after.len());
+    let mut field = Vec::with_capacity(length);
+    field.extend_from_slice(quoted.as_bytes());
+    field.extend_from_slice(b";r=");
+    field.extend_from_slice(left);
+    if let Some(after) = after {
+        field.extend_from_slice(b";t=");
+        field.extend_from_slice(after);
+    }
+    field
 }
 
 /// Names the limits that would have refused, were they enforced.

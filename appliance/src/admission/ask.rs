@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use floodwall_config as config;
+use floodwall_config::KeyPart;
 use floodwall_limiter::{FlowId, KeyHash, Nanos, Quota};
 
 use crate::{
@@ -62,7 +63,7 @@ impl Asked<'_> {
 
     /// Whose slots it takes.
     pub(super) fn whose(&self) -> Whose {
-        Whose::of(self.key, !self.limit.key.is_empty())
+        Whose::of(self.key, self.limit.key_of_all.is_none())
     }
 }
 
@@ -93,7 +94,10 @@ pub(super) fn watch<'a, 's>(
     subject: &Subject<'s>,
 ) -> Option<(Asked<'a>, Values<'s>)> {
     let limit = generation.limit(index);
-    let values = subject.values(&limit.key);
+    let values = match limit.key.as_slice() {
+        [] | [KeyPart::Client] => Values::new(),
+        parts => subject.values(parts),
+    };
     if limit.skip_absent && values.iter().any(Option::is_none) {
         return None;
     }
@@ -101,7 +105,10 @@ pub(super) fn watch<'a, 's>(
         values.iter().flatten().map(AsRef::as_ref),
         subject.client.address,
     )?;
-    let key = subject.hash(table.secret(), &limit.key, &values);
+    let key = match limit.key_of_all {
+        Some(key) => key,
+        None => subject.hash(table.secret(), &limit.key, &values),
+    };
     let asked = Asked {
         index,
         limit,

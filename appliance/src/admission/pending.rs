@@ -8,9 +8,12 @@ use floodwall_limiter::{
 };
 
 use super::{Admission, Refusal, ask::Asked, taken::Taken};
-use crate::limit::{
-    live::{Alarm, Slot, Whose},
-    rule::Grant,
+use crate::{
+    host::Host,
+    limit::{
+        live::{Alarm, Slot, Whose},
+        rule::Grant,
+    },
 };
 
 /// Places in line. Dropping it leaves them all, and gives back what was charged.
@@ -71,29 +74,30 @@ impl<'a> Pending<'a> {
         let (Some(asked), alarm) = (self.0.next_slot(), self.0.alarm()) else {
             return Ok(());
         };
-        match wait_for_slot(asked, alarm).await {
+        match wait_for_slot(self.0.host, asked, alarm).await {
             Some(slot) => {
                 self.0.granted(slot);
                 Ok(())
             }
-            None => self.0.too_long().map_or(Ok(()), Err),
+            None => self.0.no_slot(),
         }
     }
 }
 
 /// Stands in line for a slot, for as long as the limit allows.
-async fn wait_for_slot(asked: Asked<'_>, alarm: Alarm) -> Option<Slot> {
+async fn wait_for_slot(host: &Host, asked: Asked<'_>, alarm: Alarm) -> Option<Slot> {
     let (Some(queue), Grant::Concurrency(most)) = (asked.limit.queue, &asked.rule.grant) else {
         return None;
     };
     let (stats, whose) = (&asked.limit.stats, asked.whose());
     let longest = usize::try_from(queue.max_waiting).unwrap_or(usize::MAX);
     let number = match stats.live.enter(whose, *most, longest, &alarm) {
-        Entered::Holds => return Some(Slot::entered(stats, whose, *most)),
+        Entered::Holds => return Some(Slot::entered(stats, whose, *most, host.now())),
         Entered::Full => return None,
         Entered::Waits(number) => number,
     };
     let mut waiter = Waiter {
+        host,
         asked,
         whose,
         most: *most,
@@ -105,13 +109,14 @@ async fn wait_for_slot(asked: Asked<'_>, alarm: Alarm) -> Option<Slot> {
         .is_ok()
     {
         waiter.number = None;
-        return Some(Slot::entered(stats, whose, *most));
+        return Some(Slot::entered(stats, whose, *most, host.now()));
     }
     waiter.leave()
 }
 
 /// Somebody in line for a slot, who leaves it when dropped.
 struct Waiter<'a> {
+    host: &'a Host,
     asked: Asked<'a>,
     whose: Whose,
     most: u32,
@@ -125,7 +130,7 @@ impl Waiter<'_> {
         let stats = &self.asked.limit.stats;
         match stats.live.leave(self.whose, number) {
             Left::Line => None,
-            Left::Granted => Some(Slot::entered(stats, self.whose, self.most)),
+            Left::Granted => Some(Slot::entered(stats, self.whose, self.most, self.host.now())),
         }
     }
 }

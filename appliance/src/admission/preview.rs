@@ -21,7 +21,7 @@ pub struct Preview {
     pub remaining: Option<u64>,
     pub burst: Option<u64>,
     pub retry_after_seconds: Option<f64>,
-    /// How long it would wait for its turn; absent when it would not, or nobody can know.
+    /// How long it would wait for its turn; for a slot that is a guess from how long others have held theirs.
     pub wait_seconds: Option<f64>,
 }
 
@@ -118,27 +118,36 @@ fn of_rate(host: &Host, asked: &Asked<'_>) -> Foreseen {
     let Step::Refuse { retry_after } = gcra::step(time, quota, now, 1) else {
         return foreseen(Would::Admit, None, None);
     };
-    match asked.limit.queue.filter(|_| asked.enforced) {
-        Some(queue) if retry_after <= queue.max_wait => {
-            foreseen(Would::Wait, None, Some(retry_after))
-        }
-        Some(queue) => foreseen(Would::Refuse, Some(retry_after.minus(queue.max_wait)), None),
-        None => foreseen(Would::Refuse, Some(retry_after), None),
+    let Some(queue) = asked.limit.queue.filter(|_| asked.enforced) else {
+        return foreseen(Would::Refuse, Some(retry_after), None);
+    };
+    let is_full = asked.limit.stats.live.line.waiting() as u64 >= u64::from(queue.max_waiting);
+    if retry_after > queue.max_wait {
+        foreseen(Would::Refuse, Some(retry_after.minus(queue.max_wait)), None)
+    } else if is_full {
+        foreseen(Would::Refuse, Some(quota.interval()), None)
+    } else {
+        foreseen(Would::Wait, None, Some(retry_after))
     }
 }
 
 fn of_slots(asked: &Asked<'_>, most: u32) -> Foreseen {
-    let held = asked.limit.stats.live.held(asked.whose());
-    let remaining = u64::from(most).saturating_sub(held);
-    let would = match remaining {
-        0 if asked.limit.queue.is_some() && asked.enforced => Would::Wait,
-        0 => Would::Refuse,
-        _ => Would::Admit,
-    };
-    Foreseen {
+    let (live, whose) = (&asked.limit.stats.live, asked.whose());
+    let remaining = u64::from(most).saturating_sub(live.held(whose));
+    let foreseen = |would, retry_after, wait| Foreseen {
         would,
         remaining,
-        retry_after: None,
-        wait: None,
+        retry_after,
+        wait,
+    };
+    if remaining > 0 {
+        return foreseen(Would::Admit, None, None);
+    }
+    let free = Some(live.until_free(whose, most));
+    match asked.limit.queue.filter(|_| asked.enforced) {
+        Some(queue) if live.line_of(whose) < u64::from(queue.max_waiting) && most > 0 => {
+            foreseen(Would::Wait, None, free)
+        }
+        _ => foreseen(Would::Refuse, free, None),
     }
 }

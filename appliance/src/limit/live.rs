@@ -4,15 +4,16 @@
 use std::sync::{Arc, OnceLock};
 
 use floodwall_limiter::{
-    KeyHash,
+    KeyHash, Nanos,
+    clock::Clock,
     shape::{
-        concurrency::{Entered, Keyed, Left, Lone},
+        concurrency::{Entered, HoldTime, Keyed, Left, Lone},
         line::Line,
     },
 };
 use tokio::sync::Notify;
 
-use crate::stats::LimitStats;
+use crate::{clock::Monotonic, stats::LimitStats};
 
 /// Wakes a request that waits.
 pub type Alarm = Arc<Notify>;
@@ -26,6 +27,7 @@ pub struct Live {
     lone: Lone<Alarm>,
     /// Those under way by key; made when the first comes.
     keyed: OnceLock<Box<Keyed<Alarm>>>,
+    hold_time: HoldTime,
 }
 
 /// Whose slots: those of all, or those of one key.
@@ -88,6 +90,19 @@ impl Live {
         }
     }
 
+    /// When one of `most` slots will probably be free, after all who wait for one; they are taken now.
+    pub fn until_free(&self, whose: Whose, most: u32) -> Nanos {
+        self.hold_time.until_free(most, self.line_of(whose))
+    }
+
+    /// How many wait for a slot of the same budget.
+    pub fn line_of(&self, whose: Whose) -> u64 {
+        match whose {
+            Whose::All => self.lone.waiting(),
+            Whose::Key(key) => self.keyed().waiting(key),
+        }
+    }
+
     /// Requests under way, over all keys.
     pub fn in_flight(&self) -> u64 {
         let keyed = self.keyed.get().map_or(0, |keyed| keyed.all_held());
@@ -107,21 +122,25 @@ pub struct Slot {
     stats: Arc<LimitStats>,
     whose: Whose,
     most: u32,
+    since: Nanos,
 }
 
 impl Slot {
-    /// Takes charge of a slot that was entered.
-    pub fn entered(stats: &Arc<LimitStats>, whose: Whose, most: u32) -> Self {
+    /// Takes charge of a slot that was entered at `now`.
+    pub fn entered(stats: &Arc<LimitStats>, whose: Whose, most: u32, now: Nanos) -> Self {
         Self {
             stats: Arc::clone(stats),
             whose,
             most,
+            since: now,
         }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.stats.live.release(self.whose, self.most);
+        let live = &self.stats.live;
+        live.hold_time.note(Monotonic.now().minus(self.since));
+        live.release(self.whose, self.most);
     }
 }

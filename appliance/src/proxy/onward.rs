@@ -106,8 +106,7 @@ pub(super) fn answered(
     ctx: &mut Exchange,
     status: StatusCode,
 ) -> Result<()> {
-    // An interim response is not the answer yet; a change of protocols is.
-    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+    if session::is_interim(status) {
         return Ok(());
     }
     let now = host.now();

@@ -23,14 +23,17 @@ pub(super) fn decorate(
     response: &mut ResponseHeader,
     ctx: &mut Exchange,
 ) -> Result<()> {
+    if session::is_interim(response.status) {
+        return Ok(());
+    }
     let after = &mut ctx.admission.after;
     if !after.is_empty() {
         let (generation, now) = (&ctx.generation, host.now());
         after.cost(host, generation, response, now);
         after.response(host, generation, response.status.as_u16(), false, now);
     }
-    let admission = &ctx.admission;
-    if let Some(standing) = &admission.standing {
+    let admission = &mut ctx.admission;
+    if let Some(standing) = admission.standing.take() {
         refusal::write_standing(response, &ctx.generation, standing)?;
     }
     refusal::write_shadowed(response, &ctx.generation, &admission.shadowed)?;

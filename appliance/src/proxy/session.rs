@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::header;
+use http::{StatusCode, header};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
@@ -132,6 +132,11 @@ fn host(head: &RequestHeader) -> &str {
         None => authority.find(':').unwrap_or(authority.len()),
     };
     &authority[..end]
+}
+
+/// Whether a response is not the answer yet; a change of protocols is.
+pub(super) fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Whether the client would rather have JSON than text.
