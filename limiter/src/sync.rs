@@ -1,36 +1,109 @@
 //! The one door to atomics and locks: the language's, or loom's when the models run.
 
-use std::sync::{PoisonError, TryLockError};
-
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
-/// A lock that is never poisoned: what it protects is changed in steps that cannot panic half-way.
-#[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(Inner<T>);
-
-#[cfg(loom)]
-use loom::sync::{Mutex as Inner, MutexGuard};
 #[cfg(not(loom))]
-use std::sync::{Mutex as Inner, MutexGuard};
+pub(crate) use plain::Mutex;
+#[cfg(loom)]
+pub(crate) use watched::Mutex;
 
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(Inner::new(value))
+#[cfg(not(loom))]
+mod plain {
+    use std::sync::{MutexGuard, PoisonError, TryLockError};
+
+    /// A lock that is never poisoned: what it protects is changed in steps that cannot panic half-way.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// The lock, unless somebody else has it at this moment.
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        }
+    }
+}
+
+/// loom's lock, which alone does not tell a failed attempt from one that came later: a word beside it does.
+#[cfg(loom)]
+mod watched {
+    use std::{
+        ops::{Deref, DerefMut},
+        sync::PoisonError,
+    };
+
+    use super::{AtomicU64, Ordering::SeqCst};
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T> {
+        inner: loom::sync::Mutex<T>,
+        held: AtomicU64,
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) struct Guard<'a, T> {
+        inner: loom::sync::MutexGuard<'a, T>,
+        held: &'a AtomicU64,
     }
 
-    /// The lock, unless somebody else has it at this moment.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self {
+                inner: loom::sync::Mutex::new(value),
+                held: AtomicU64::new(0),
+            }
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            self.guard(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+            if self.held.load(SeqCst) > 0 {
+                return None;
+            }
+            self.inner.try_lock().ok().map(|inner| self.guard(inner))
+        }
+
+        fn guard<'a>(&'a self, inner: loom::sync::MutexGuard<'a, T>) -> Guard<'a, T> {
+            self.held.store(1, SeqCst);
+            Guard {
+                inner,
+                held: &self.held,
+            }
+        }
+    }
+
+    impl<T> Deref for Guard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.inner
+        }
+    }
+
+    impl<T> DerefMut for Guard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.inner
+        }
+    }
+
+    impl<T> Drop for Guard<'_, T> {
+        fn drop(&mut self) {
+            self.held.store(0, SeqCst);
         }
     }
 }
