@@ -917,8 +917,8 @@ fn listeners() {
         ),
         (
             BySchema,
-            "a: { address: '0.0.0.0:80', max: { streams: 1 } }",
-            "f:1:49: listeners.a.max.streams: is in the contract but not built yet; remove it",
+            "a: { address: '0.0.0.0:80', max: { streams: 0 } }",
+            "f:1:58: listeners.a.max.streams: found 0; allowed: 1 to 1000",
         ),
         (
             ByReader,

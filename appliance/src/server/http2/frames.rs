@@ -119,10 +119,11 @@ impl Frames {
         // No more than the preface had left.
         self.preface -= u8::try_from(preface).unwrap_or(self.preface);
         let mut rest = &bytes[preface..];
+        let mut verdict = Ok(());
         while let Some(frame) = self.received.next(&mut rest) {
-            self.judge(frame, &clock)?;
+            verdict = verdict.and(self.judge(frame, &clock));
         }
-        Ok(())
+        verdict
     }
 
     /// Looks at what the client is sent.
@@ -132,17 +133,14 @@ impl Frames {
     pub(super) fn send(&mut self, bytes: &[u8], clock: impl Fn() -> Nanos) -> Result<(), Offence> {
         self.save(bytes.len() as u64);
         let mut rest = bytes;
+        let mut verdict = Ok(());
         while let Some(frame) = self.sent.next(&mut rest) {
             if frame.kind == RST_STREAM {
-                charge(
-                    &mut self.rejections,
-                    REJECTIONS,
-                    &clock,
-                    Offence::Rejections,
-                )?;
+                let tat = &mut self.rejections;
+                verdict = verdict.and(charge(tat, REJECTIONS, &clock, Offence::Rejections));
             }
         }
-        Ok(())
+        verdict
     }
 
     /// Whether a head is coming in: the preface, a frame's header, or a header block that has not ended. Its number
@@ -287,13 +285,13 @@ mod tests {
         let mut frames = begun();
         assert_eq!(
             (0..1000).find_map(|_| frames
-                .receive(&frame(RST_STREAM, 0, &[0; 4]), || Nanos(1))
+                .receive(&frame(RST_STREAM, 0, &[0; 4]), || Nanos(2))
                 .err()),
             Some(Offence::Resets)
         );
         assert_eq!(
             (0..1000).find_map(|_| frames
-                .send(&frame(RST_STREAM, 0, &[0; 4]), || Nanos(1))
+                .send(&frame(RST_STREAM, 0, &[0; 4]), || Nanos(2))
                 .err()),
             Some(Offence::Rejections)
         );
@@ -304,19 +302,19 @@ mod tests {
         let mut frames = begun();
         for _ in 0..100 {
             frames
-                .send(&frame(DATA, 0, &[0; 8192]), || Nanos(1))
+                .send(&frame(DATA, 0, &[0; 8192]), || Nanos(2))
                 .unwrap();
         }
         let earned = 100 * (8192 + 9) / BYTES_A_FRAME;
         assert_eq!(
-            taken(&mut frames, WINDOW_UPDATE, Nanos(1)),
+            taken(&mut frames, WINDOW_UPDATE, Nanos(2)),
             UPDATES.burst() + earned
         );
         // What was saved does not help who opens streams to reset them.
         frames
-            .send(&frame(DATA, 0, &[0; 8192]), || Nanos(1))
+            .send(&frame(DATA, 0, &[0; 8192]), || Nanos(2))
             .unwrap();
-        assert_eq!(taken(&mut frames, RST_STREAM, Nanos(1)), RESETS.burst());
+        assert_eq!(taken(&mut frames, RST_STREAM, Nanos(2)), RESETS.burst());
     }
 
     #[test]
