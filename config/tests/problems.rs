@@ -918,7 +918,7 @@ fn listeners() {
         (
             BySchema,
             "a: { address: '0.0.0.0:80', max: { streams: 0 } }",
-            "f:1:58: listeners.a.max.streams: found 0; allowed: 1 to 1000",
+            "f:1:58: listeners.a.max.streams: found the number 0; allowed: a whole number from 1 to 1000",
         ),
         (
             ByReader,
