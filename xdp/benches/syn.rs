@@ -267,7 +267,7 @@ fn connects() -> bool {
 
 /// Attaches a program that passes everything.
 fn pass_all(interface: &str) -> Result<Ebpf, Failure> {
-    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
     let mut object = Ebpf::load_file(object)?;
     let program: &mut Xdp = object
         .program_mut("empty")

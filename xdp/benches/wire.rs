@@ -116,7 +116,7 @@ impl Wire {
             ["address", "add", "10.77.0.1/24", "dev", "receives"],
             "",
         )?;
-        let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+        let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
         let mut transmitter = Ebpf::load_file(object)?;
         let program: &mut Xdp = transmitter
             .program_mut("transmit")

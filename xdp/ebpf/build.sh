@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the XDP program and puts it where the loader embeds it.
+# Builds the XDP program and puts it where the loader embeds it, and what benches load beside it.
 #
-#   build.sh           builds xdp/floodwall.bpf.o and writes beside it the digests of its sources and the
-#                      compiler, for another one may give other code
-#   build.sh --check   fails when the committed object does not come from today's sources
+#   build.sh           builds xdp/floodwall.bpf.o and xdp/parts.bpf.o, and writes beside them the digests of
+#                      their sources and the compiler, for another one may give other code
+#   build.sh --check   fails when the committed objects do not come from today's sources
 #
 # It needs bpf-linker and a toolchain with the standard library's sources: nightly with rust-src, as is
 # usual, or Debian's rustc-web with rust-web-src.
@@ -11,16 +11,16 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-object=$root/xdp/floodwall.bpf.o
+objects="floodwall parts"
 digests=$root/xdp/floodwall.bpf.sha256
 compiler=$root/xdp/floodwall.bpf.compiler
 
 if [ "${1:-}" = --check ]; then
     if (cd "$root" && sha256sum --check --quiet "$digests"); then
-        echo "xdp/floodwall.bpf.o comes from today's sources"
+        echo "the objects come from today's sources"
         exit 0
     fi
-    echo "xdp/floodwall.bpf.o is stale: its sources have changed, run xdp/ebpf/build.sh" >&2
+    echo "an object of xdp/*.bpf.o is stale: its sources have changed, run xdp/ebpf/build.sh" >&2
     exit 1
 fi
 
@@ -56,18 +56,23 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
 done
 target=${FLOODWALL_EBPF_TARGET_DIR:-$here/target}
 (cd "$here" && cargo build --quiet --locked --release --target bpfel-unknown-none -Z build-std=core --target-dir "$target")
-cp "$target/bpfel-unknown-none/release/floodwall" "$object"
+built=$target/bpfel-unknown-none/release
 
-# The kernel needs the BTF only; the debug information that it was made from is most of the object.
+# The kernel needs the BTF only; the debug information that it was made from is most of an object.
 strip=$(command -v llvm-strip || ls /usr/lib/llvm-*/bin/llvm-strip 2>/dev/null | tail -n 1 || true)
-if [ -n "$strip" ]; then
-    "$strip" --strip-debug "$object"
-fi
+for name in $objects; do
+    object=$root/xdp/$name.bpf.o
+    cp "$built/$name" "$object"
+    if [ -n "$strip" ]; then
+        "$strip" --strip-debug "$object"
+    fi
+    ls -l "$object"
+done
 
 # What the compiler says it has read of the project, so that a file which the program does not need may
 # change without the object. A file that is new to it cannot come alone: another one names it.
 sources() {
-    tr ' ' '\n' <"$target/bpfel-unknown-none/release/floodwall.d" | sed -n "s|^$root/\(.*\.rs\)$|\1|p"
+    for name in $objects; do tr ' ' '\n' <"$built/$name.d"; done | sed -n "s|^$root/\(.*\.rs\)$|\1|p"
     echo limiter/Cargo.toml
     echo xdp/abi/Cargo.toml
     echo xdp/ebpf/Cargo.toml
@@ -76,4 +81,3 @@ sources() {
 }
 (cd "$root" && sources | LC_ALL=C sort -u | xargs sha256sum) >"$digests"
 "$RUSTC" --version >"$compiler"
-ls -l "$object"

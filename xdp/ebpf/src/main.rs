@@ -26,11 +26,7 @@ mod rules;
 mod sample;
 mod verdict;
 
-use aya_ebpf::{
-    bindings::xdp_action::{XDP_PASS, XDP_TX},
-    macros::xdp,
-    programs::XdpContext,
-};
+use aya_ebpf::{macros::xdp, programs::XdpContext};
 use floodwall_xdp_abi::{Frame, Malformed, Reason, packet, rules::DROP_MALFORMED};
 
 use crate::{memory::Packet, rules::Asked};
@@ -53,18 +49,6 @@ pub fn floodwall(ctx: XdpContext) -> u32 {
         }
         Err(Malformed) => fate::pass(packet, Reason::MalformedPassed),
     }
-}
-
-/// Passes everything: what a measurement takes off.
-#[xdp(frags)]
-pub fn empty(_: XdpContext) -> u32 {
-    XDP_PASS
-}
-
-/// Sends everything back to where it came from: what a measurement makes packets with.
-#[xdp(frags)]
-pub fn transmit(_: XdpContext) -> u32 {
-    XDP_TX
 }
 
 /// Never runs: the verifier refuses a program that could come here, for it would not end.

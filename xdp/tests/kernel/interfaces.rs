@@ -241,7 +241,7 @@ fn a_mode_that_would_need_a_gap_is_named() {
 
 /// Somebody else's program, attached without a link, as `ip` does it.
 fn attach_by_netlink(interface: &str) {
-    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
     let bytes = std::fs::read(object).unwrap();
     let pinned = format!("/sys/fs/bpf/foreign-{}-{interface}", std::process::id());
     let mut foreign = EbpfLoader::new().load(&bytes).unwrap();
@@ -256,7 +256,7 @@ fn attach_by_netlink(interface: &str) {
 
 /// Somebody else's program, attached by a link that lives as long as this.
 fn attach_by_link(interface: &str) -> Ebpf {
-    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
     let mut foreign = EbpfLoader::new().load_file(object).unwrap();
     let program: &mut Xdp = foreign.program_mut("empty").unwrap().try_into().unwrap();
     program.load().unwrap();

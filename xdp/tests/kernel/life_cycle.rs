@@ -180,7 +180,7 @@ fn somebody_elses_program_is_named_and_left_alone() {
         return;
     }
     let _namespace = Namespace::new();
-    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/floodwall.bpf.o");
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
     let mut foreign = EbpfLoader::new().load_file(object).unwrap();
     let program: &mut Xdp = foreign.program_mut("empty").unwrap().try_into().unwrap();
     program.load().unwrap();
