@@ -16,7 +16,9 @@ mod cases;
 mod packet;
 #[path = "rig"]
 mod rig {
+    pub(crate) mod attached;
     pub(crate) mod case;
+    pub(crate) mod parts;
     pub(crate) mod pinned;
     pub(crate) mod steady;
     pub(crate) mod tools;
@@ -25,13 +27,14 @@ mod rig {
 
 use std::time::Instant;
 
-use aya::programs::{ProgramInfo, Xdp, loaded_programs};
+use aya::programs::loaded_programs;
 use cases::{BAD, Beside, GOOD, PRIMITIVES, STEPS, rules};
 use packet::{ACK, tcp};
 use rig::{
-    case::{Case, Program, measure},
+    attached,
+    case::{self, Case, measure},
     pinned::Pinned,
-    steady::keep_to_one_cpu,
+    steady::{keep_to, last_cpu},
     tools::run,
     xdp_filter::XdpFilter,
 };
@@ -43,7 +46,7 @@ fn main() -> Result<(), Failure> {
         println!("xdp/ns SKIPPED: needs root");
         return Ok(());
     }
-    keep_to_one_cpu()?;
+    keep_to(last_cpu()?)?;
     // What is attached for the comparison is attached where nobody else is.
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
     let ours = Pinned::on(&[], 1 << 20, &rules(0))?;
@@ -51,15 +54,20 @@ fn main() -> Result<(), Failure> {
         report_load(&ours, limits)?;
     }
     let mut cases = vec![part("empty")?];
-    let rival = Rival::start().inspect_err(|error| println!("xdp/ns no xdp-filter: {error}"));
-    if let Ok(rival) = rival.as_ref() {
-        cases.push(rival.case("their-pass", GOOD)?);
-        cases.push(rival.case("their-drop", BAD)?);
-    }
+    let _rival = match rival() {
+        Ok((rival, theirs)) => {
+            cases.extend(theirs);
+            Some(rival)
+        }
+        Err(error) => {
+            println!("xdp/ns no xdp-filter: {error}");
+            None
+        }
+    };
     for primitive in PRIMITIVES {
         cases.push(part(primitive)?);
     }
-    let judged = cases::all(&ours.filter)?;
+    let judged = cases::all(&ours)?;
     let beside: Vec<_> = judged
         .iter()
         .map(|(case, beside)| (case.name.clone(), *beside))
@@ -72,7 +80,7 @@ fn main() -> Result<(), Failure> {
 
 fn part(name: &'static str) -> Result<Case, Failure> {
     let packet = tcp(GOOD, 443, ACK).bytes();
-    Ok(Case::new(name, Program::part(name)?, packet))
+    Ok(Case::new(name, case::part(name)?, packet))
 }
 
 fn report(cases: &[Case], beside: &[(String, Beside)]) {
@@ -111,7 +119,7 @@ fn report(cases: &[Case], beside: &[(String, Beside)]) {
 /// What the verifier has to look at, and how long a reload waits for it.
 fn report_load(ours: &Pinned, limits: u32) -> Result<(), Failure> {
     let start = Instant::now();
-    let _program = ours.filter.load(&rules(limits))?;
+    let _program = ours.load(&rules(limits))?;
     let ms = start.elapsed().as_millis();
     let newest = loaded_programs().filter_map(Result::ok).last();
     let verified = newest.and_then(|program| program.verified_instruction_count());
@@ -120,40 +128,13 @@ fn report_load(ours: &Pinned, limits: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// xdp-filter on a pair of virtual interfaces.
-struct Rival {
-    _loaded: XdpFilter,
-}
-
-impl Rival {
-    fn start() -> Result<Self, Failure> {
-        run("ip link add fwbench0 type veth peer name fwbench1")?;
-        run("ip link set fwbench0 up")?;
-        Ok(Self {
-            _loaded: XdpFilter::load("fwbench0", BAD)?,
-        })
-    }
-
-    #[expect(clippy::unused_self, reason = "the program is there while this is")]
-    fn case(&self, name: &str, from: &str) -> Result<Case, Failure> {
-        let program = Program::Other(on_interface("fwbench0")?);
-        Ok(Case::new(name, program, tcp(from, 443, ACK).bytes()))
-    }
-}
-
-/// The program that an interface runs: for xdp-filter a dispatcher that calls it.
-fn on_interface(name: &str) -> Result<Xdp, Failure> {
-    let shown = run(&format!("ip -details link show dev {name}"))?;
-    let mut words = shown.split_whitespace().skip_while(|word| *word != "id");
-    let id: u32 = words.nth(1).ok_or("no XDP program")?.parse()?;
-    let info: ProgramInfo = loaded_programs()
-        .filter_map(Result::ok)
-        .find(|info| info.id() == id)
-        .ok_or("the program has gone")?;
-    let attach_type = aya_obj::programs::XdpAttachType::Interface;
-    Ok(Xdp::from_program_info(
-        info,
-        name.to_owned().into(),
-        attach_type,
-    )?)
+/// xdp-filter on one of a pair of virtual interfaces.
+fn rival() -> Result<(XdpFilter, [Case; 2]), Failure> {
+    run("ip link add fwbench0 type veth peer name fwbench1")?;
+    run("ip link set fwbench0 up")?;
+    let loaded = XdpFilter::load("fwbench0", BAD)?;
+    let program = attached::on("fwbench0")?;
+    let case = |name: &str, from| Case::new(name, program.clone(), tcp(from, 443, ACK).bytes());
+    let cases = [case("their-pass", GOOD), case("their-drop", BAD)];
+    Ok((loaded, cases))
 }

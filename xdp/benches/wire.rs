@@ -14,22 +14,33 @@
 )]
 mod packet;
 
-use std::{
-    fs,
-    io::Write as _,
-    process::{Command, Stdio},
-    time::Instant,
-};
+#[path = "rig"]
+mod rig {
+    pub(crate) mod parts;
+    pub(crate) mod pinned;
+    pub(crate) mod steady;
+    pub(crate) mod tools;
+    pub(crate) mod xdp_filter;
+}
+
+use std::{fs, time::Instant};
 
 use aya::{
     Ebpf,
     programs::{TestRun as _, TestRunAttrs, TestRunOptions, Xdp},
 };
 use floodwall_limiter::{Nanos, Quota};
-use floodwall_xdp::{Mode, PacketKey, PacketLimit, PreFilter, Rules, Settings};
+use floodwall_xdp::{PacketKey, PacketLimit, Rules};
 use packet::udp;
+use rig::{
+    parts::PARTS,
+    pinned::Pinned,
+    steady::{keep_to, last_cpu, median},
+    tools::{feed, run},
+    xdp_filter::XdpFilter,
+};
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const FRAMES: u32 = 2_000_000;
 const RUNS: usize = 7;
@@ -55,7 +66,7 @@ fn main() -> Result<(), Failure> {
         })
     })?;
     let denied_by_nftables = wire.median(|| Nftables::load(&nftables_list()))?;
-    let denied_by_xdp_filter = wire.median(XdpFilter::load)?;
+    let denied_by_xdp_filter = wire.median(|| XdpFilter::load("receives", BAD))?;
     let limited = wire.median(|| {
         floodwall(&Rules {
             limits: vec![limit()],
@@ -87,11 +98,8 @@ fn limit() -> PacketLimit {
 /// Keeps to one core, and gives way to the kernel's own thread there: when it takes over the receiving, the ring
 /// between the two ends must not overflow.
 fn share_a_core() -> Result<(), Failure> {
-    let mut one = nix::sched::CpuSet::new();
-    one.set(0)?;
-    nix::sched::sched_setaffinity(nix::unistd::Pid::this(), &one)?;
-    let this = std::process::id().to_string();
-    command("renice", ["-n", "19", "-p", &this], "")?;
+    keep_to(last_cpu()?)?;
+    run(&format!("renice -n 19 -p {}", std::process::id()))?;
     Ok(())
 }
 
@@ -104,20 +112,13 @@ struct Wire {
 
 impl Wire {
     fn lay() -> Result<Self, Failure> {
-        let add = "link add transmits type veth peer name receives";
-        command("ip", add.split(' '), "")?;
-        for end in ["transmits", "receives"] {
-            command("ip", ["link", "set", end, "up"], "")?;
-        }
+        run("ip link add transmits type veth peer name receives")?;
+        run("ip link set transmits up")?;
+        run("ip link set receives up")?;
         // Without it a veth end takes frames only while it has an XDP program, and nftables is none.
-        command("ethtool", ["-K", "receives", "gro", "on"], "")?;
-        command(
-            "ip",
-            ["address", "add", "10.77.0.1/24", "dev", "receives"],
-            "",
-        )?;
-        let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
-        let mut transmitter = Ebpf::load_file(object)?;
+        run("ethtool -K receives gro on")?;
+        run("ip address add 10.77.0.1/24 dev receives")?;
+        let mut transmitter = Ebpf::load_file(PARTS)?;
         let program: &mut Xdp = transmitter
             .program_mut("transmit")
             .ok_or("no program")?
@@ -148,8 +149,7 @@ impl Wire {
             }
             runs.push(ns / f64::from(u32::try_from(received)?));
         }
-        runs.sort_by(f64::total_cmp);
-        Ok(runs[RUNS / 2])
+        Ok(median(runs))
     }
 
     /// Nanoseconds for all of the frames.
@@ -181,7 +181,7 @@ fn context(length: usize, interface: &str) -> Result<[u8; 24], Failure> {
 }
 
 fn mac(interface: &str) -> Result<[u8; 6], Failure> {
-    let shown = command("ip", ["-brief", "link", "show", interface], "")?;
+    let shown = run(&format!("ip -brief link show {interface}"))?;
     let mac = shown
         .split_whitespace()
         .find(|word| word.matches(':').count() == 5);
@@ -194,7 +194,7 @@ fn mac(interface: &str) -> Result<[u8; 6], Failure> {
 
 /// Frames that came to the filtered end, whatever became of them.
 fn received() -> Result<u64, Failure> {
-    let shown = command("ip", ["-stats", "-json", "link", "show", "receives"], "")?;
+    let shown = run("ip -stats -json link show receives")?;
     let (_, rest) = shown
         .split_once("\"packets\":")
         .ok_or("no count of packets")?;
@@ -214,59 +214,22 @@ fn passed() -> Result<u64, Failure> {
     Ok(value.ok_or("no count of packets")?.parse()?)
 }
 
-/// Our pre-filter on the wire.
-struct Floodwall(Settings);
-
-fn floodwall(rules: &Rules) -> Result<Floodwall, Failure> {
-    let settings = Settings {
-        instance: format!("wire-{}", std::process::id()),
-        interfaces: vec!["receives".into()],
-        mode: Mode::Native,
-        sources: 1 << 20,
-        required: true,
-        replace: false,
-        bpffs: Settings::BPFFS.into(),
-    };
-    let filter = PreFilter::attach(&settings, rules)?;
-    filter.renew_lease(Nanos::MAX);
-    // What is pinned filters on.
-    Ok(Floodwall(settings))
-}
-
-impl Drop for Floodwall {
-    fn drop(&mut self) {
-        let _ = PreFilter::detach(&self.0);
-    }
-}
-
-struct XdpFilter;
-
-impl XdpFilter {
-    fn load() -> Result<Self, Failure> {
-        command("xdp-filter", ["load", "--mode", "native", "receives"], "")?;
-        command("xdp-filter", ["ip", "--mode", "src", BAD], "")?;
-        Ok(Self)
-    }
-}
-
-impl Drop for XdpFilter {
-    fn drop(&mut self) {
-        let _ = command("xdp-filter", ["unload", "receives"], "");
-    }
+fn floodwall(rules: &Rules) -> Result<Pinned, Failure> {
+    Ok(Pinned::on(&["receives"], 1 << 20, rules)?)
 }
 
 struct Nftables;
 
 impl Nftables {
     fn load(rules: &str) -> Result<Self, Failure> {
-        command("nft", ["-f", "-"], rules)?;
+        feed("nft -f -", rules)?;
         Ok(Self)
     }
 }
 
 impl Drop for Nftables {
     fn drop(&mut self) {
-        let _ = command("nft", ["flush", "ruleset"], "");
+        let _ = run("nft flush ruleset");
     }
 }
 
@@ -291,25 +254,3 @@ const NFTABLES_RATE: &str = "table netdev bench {
   }
 }
 ";
-
-fn command<'a>(
-    name: &str,
-    arguments: impl IntoIterator<Item = &'a str>,
-    input: &str,
-) -> Result<String, Failure> {
-    let mut child = Command::new(name)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("{name}: {error}").into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}

@@ -6,7 +6,7 @@ use floodwall_xdp::{Action, Checks, Clock, Cost, PacketKey, PacketLimit, PreFilt
 use crate::{
     Failure,
     packet::{ACK, tcp},
-    rig::case::{Case, Program},
+    rig::case::{Case, ours},
 };
 
 pub(crate) const GOOD: &str = "198.51.100.7";
@@ -74,7 +74,7 @@ pub(crate) fn all(filter: &PreFilter) -> Result<Vec<(Case, Beside)>, Failure> {
     block(filter, BAD)?;
     let mut cases = Vec::new();
     let mut add = |name: &str, rules: &Rules, packet: &[u8], beside| -> Result<(), Failure> {
-        let program = Program::Ours(filter.load(rules)?);
+        let program = ours(filter.load(rules)?);
         cases.push((Case::new(name, program, packet.to_vec()), beside));
         Ok(())
     };
@@ -136,11 +136,7 @@ pub(crate) fn all(filter: &PreFilter) -> Result<Vec<(Case, Beside)>, Failure> {
 
     filter.turn_clock(Nanos::SECOND);
     let stopped = filter.load_with_clock(&rules(1), Clock::Injected)?;
-    let case = Case::new(
-        "pass-1-limit-no-clock",
-        Program::Ours(stopped),
-        good.clone(),
-    );
+    let case = Case::new("pass-1-limit-no-clock", ours(stopped), good.clone());
     cases.push((case, Beside::Pass));
     Ok(cases)
 }

@@ -1,7 +1,7 @@
 //! Programs that the kernel runs by hand (`BPF_PROG_TEST_RUN`), in turn, so that whatever slows the machine down
 //! for a while slows them all down.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use aya::{
     Ebpf,
@@ -9,13 +9,11 @@ use aya::{
 };
 use floodwall_xdp::Loaded;
 
-use super::steady::median;
+use super::{parts::PARTS, steady::median};
 
 /// Packets in one run: some milliseconds, so that most runs are left alone.
 const REPEAT: u32 = 20_000;
 const ROUNDS: usize = 101;
-
-pub(crate) const PARTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
 
 /// A program and the packet that it is run on.
 pub(crate) struct Case {
@@ -25,39 +23,35 @@ pub(crate) struct Case {
     runs: Vec<f64>,
 }
 
-/// Whose program it is.
-pub(crate) enum Program {
-    Ours(Loaded),
-    /// One that is loaded or attached otherwise, with what it must not outlive.
-    Other(Xdp),
-    /// A program of an object, by its name.
-    Of(Ebpf, &'static str),
+/// Runs a program on a packet, so many times, and tells the average time.
+pub(crate) type Program = Rc<dyn Fn(&[u8], u32) -> Result<Duration, crate::Failure>>;
+
+pub(crate) fn ours(program: Loaded) -> Program {
+    Rc::new(move |packet, repeat| Ok(program.test_run(packet, repeat)?.time))
 }
 
-impl Program {
-    /// One of the programs that do one thing each.
-    pub(crate) fn part(name: &'static str) -> Result<Self, crate::Failure> {
-        let mut object = Ebpf::load_file(PARTS)?;
-        let program: &mut Xdp = object.program_mut(name).ok_or("no such part")?.try_into()?;
-        program.load()?;
-        Ok(Self::Of(object, name))
-    }
+/// One of the programs that do one thing each.
+pub(crate) fn part(name: &'static str) -> Result<Program, crate::Failure> {
+    of(Ebpf::load_file(PARTS)?, name)
+}
 
-    fn time(&self, packet: &[u8]) -> Result<Duration, crate::Failure> {
-        let options = TestRunOptions {
-            data_in: Some(packet),
-            repeat: REPEAT,
-            ..TestRunOptions::default()
-        };
-        Ok(match self {
-            Self::Ours(program) => program.test_run(packet, REPEAT)?.time,
-            Self::Other(program) => program.test_run(options)?.duration,
-            Self::Of(object, name) => {
-                let program: &Xdp = object.program(name).ok_or("no such part")?.try_into()?;
-                program.test_run(options)?.duration
-            }
-        })
-    }
+/// A program of an object, by its name.
+pub(crate) fn of(mut object: Ebpf, name: &'static str) -> Result<Program, crate::Failure> {
+    let program: &mut Xdp = object.program_mut(name).ok_or("no such part")?.try_into()?;
+    program.load()?;
+    Ok(Rc::new(move |packet, repeat| {
+        let program = object.program(name).ok_or("no such part")?;
+        time(program.try_into()?, packet, repeat)
+    }))
+}
+
+pub(crate) fn time(program: &Xdp, packet: &[u8], repeat: u32) -> Result<Duration, crate::Failure> {
+    let options = TestRunOptions {
+        data_in: Some(packet),
+        repeat,
+        ..TestRunOptions::default()
+    };
+    Ok(program.test_run(options)?.duration)
 }
 
 impl Case {
@@ -80,7 +74,7 @@ impl Case {
 pub(crate) fn measure(cases: &mut [Case]) -> Result<(), crate::Failure> {
     for _ in 0..ROUNDS {
         for case in &mut *cases {
-            let time = case.program.time(&case.packet)?;
+            let time = (case.program)(&case.packet, REPEAT)?;
             case.runs.push(time.as_secs_f64() * 1e9);
         }
     }

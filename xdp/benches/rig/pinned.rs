@@ -1,11 +1,13 @@
 //! A pre-filter of this process's own, for as long as it is measured.
 
+use std::ops::Deref;
+
 use floodwall_limiter::Nanos;
 use floodwall_xdp::{Error, Mode, PreFilter, Rules, Settings};
 
 /// A pre-filter, attached or not, that drops whatever its rules say. What is pinned goes with it.
 pub(crate) struct Pinned {
-    pub(crate) filter: PreFilter,
+    filter: PreFilter,
     /// Last: it is dropped after the filter, which holds the folder's lock.
     _pins: Pins,
 }
@@ -28,6 +30,14 @@ impl Pinned {
             filter,
             _pins: Pins(settings),
         })
+    }
+}
+
+impl Deref for Pinned {
+    type Target = PreFilter;
+
+    fn deref(&self) -> &PreFilter {
+        &self.filter
     }
 }
 

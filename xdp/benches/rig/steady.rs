@@ -2,17 +2,22 @@
 
 use nix::{
     sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
+    unistd::{Pid, SysconfVar, sysconf},
 };
 
-/// Keeps the calling thread to the last CPU, which devices interrupt the least.
-pub(crate) fn keep_to_one_cpu() -> Result<(), crate::Failure> {
-    let last = std::thread::available_parallelism()?.get() - 1;
+/// Keeps the calling thread, and those that it starts, to one CPU.
+pub(crate) fn keep_to(cpu: usize) -> Result<(), crate::Failure> {
     let mut one = CpuSet::new();
-    one.set(last)?;
+    one.set(cpu)?;
     // Zero is the calling thread.
     sched_setaffinity(Pid::from_raw(0), &one)?;
     Ok(())
+}
+
+/// The CPU that devices interrupt the least.
+pub(crate) fn last_cpu() -> Result<usize, crate::Failure> {
+    let all = sysconf(SysconfVar::_NPROCESSORS_ONLN)?.ok_or("no number of CPUs")?;
+    Ok(usize::try_from(all)?.saturating_sub(1))
 }
 
 pub(crate) fn median(mut runs: Vec<f64>) -> f64 {
