@@ -14,6 +14,11 @@ install -D -m 0755 "$BINARY" "$DESTDIR/usr/bin/floodwall"
 install -D -m 0644 "$here/floodwall.service" "$DESTDIR/usr/lib/systemd/system/floodwall.service"
 install -D -m 0644 "$here/floodwall.sysusers" "$DESTDIR/usr/lib/sysusers.d/floodwall.conf"
 install -D -m 0644 "$here/floodwall.tmpfiles" "$DESTDIR/usr/lib/tmpfiles.d/floodwall.conf"
+if [ ! -e "$DESTDIR/etc/logrotate.d/floodwall" ]; then
+  install -D -m 0644 "$here/floodwall.logrotate" "$DESTDIR/etc/logrotate.d/floodwall"
+fi
+# Not in force by itself: it changes the host's TCP, which only packet limits with `over: cookie` need.
+install -D -m 0644 "$here/floodwall.sysctl" "$DESTDIR/usr/share/doc/floodwall/floodwall.sysctl"
 if [ ! -e "$DESTDIR/etc/floodwall/floodwall.yaml" ]; then
   install -D -m 0644 "$here/floodwall.yaml" "$DESTDIR/etc/floodwall/floodwall.yaml"
 fi

@@ -72,28 +72,26 @@ pub fn note(connection: &Connection, fault: Fault) {
         return;
     }
     let peer = connection.peer.address();
-    host.access_log.write(
-        &Entry {
-            time: timestamp(SystemTime::now()),
-            client: peer,
-            peer,
-            method: "",
-            host: "",
-            path: "",
-            status: Some(fault.status),
-            bytes: fault.what.len() as u64 + 1,
-            duration_ms: 0.0,
-            upstream: None,
-            upstream_address: None,
-            upstream_ms: None,
-            route: None,
-            limit: None,
-            shed_by: None,
-            verdict: Verdict::Malformed,
-            error: Some(fault.what),
-            generation: host.generation().number,
-            request_id: &host.request_id().to_string(),
-        },
-        &host.stats.requests.access_log_dropped,
-    );
+    host.access_log.write(&Entry {
+        time: timestamp(SystemTime::now()),
+        client: peer,
+        peer,
+        method: "",
+        host: "",
+        path: "",
+        status: Some(fault.status),
+        bytes: fault.what.len() as u64 + 1,
+        duration_ms: 0.0,
+        upstream: None,
+        upstream_address: None,
+        upstream_ms: None,
+        route: None,
+        limit: None,
+        shed_by: None,
+        verdict: Verdict::Malformed,
+        error: Some(fault.what),
+        generation: host.generation().number,
+        request_id: &host.request_id().to_string(),
+        trace_id: None,
+    });
 }

@@ -3,11 +3,17 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use floodwall_config::{BlockBudget, Config, LimitIndex, Related, UpstreamIndex};
-use floodwall_limiter::{Prefixes, Secret, clock::Clock};
+use floodwall_limiter::{Nanos, Prefixes, Secret, clock::Clock};
 
 use crate::{
-    blocks::Bounds, clock::Monotonic, limit::Limit, networks::Networks, protection::Protection,
-    route::Router, stats::Stats, upstream::Upstream,
+    blocks::Bounds,
+    clock::Monotonic,
+    limit::Limit,
+    networks::Networks,
+    protection::Protection,
+    route::Router,
+    stats::{RouteStats, Stats},
+    upstream::Upstream,
 };
 
 /// What the proxy does while this generation is the current one. Requests keep the one they began with.
@@ -28,6 +34,8 @@ pub struct Generation {
     /// The limits that watch the load of a route, by its name.
     watchers: HashMap<String, Vec<LimitIndex>>,
     upstreams: Vec<Upstream>,
+    /// By their names.
+    routes: HashMap<String, Arc<RouteStats>>,
 }
 
 /// How a client is told from its connection, ready to ask.
@@ -65,6 +73,11 @@ impl Generation {
             .protection
             .as_ref()
             .map(|protection| Protection::compile(protection, secret));
+        let by_name = config.routes.iter().map(|route| {
+            let name = route.name.clone();
+            (name, stats.route(&route.name))
+        });
+        let by_name = by_name.collect();
         let router = Router::compile(&config.routes);
         let clients =
             Clients {
@@ -99,6 +112,7 @@ impl Generation {
             limits,
             watchers,
             upstreams,
+            routes: by_name,
         })
     }
 
@@ -118,6 +132,19 @@ impl Generation {
     /// All limits, in the order of the file.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
+    }
+
+    /// Counts a finished request of a route.
+    pub fn note_route(&self, name: &str, status: u16, took: Nanos) {
+        if let Some(stats) = self.routes.get(name) {
+            stats.finished(status, took);
+        }
+    }
+
+    /// What came of each route's requests, in the order of the file.
+    pub fn route_stats(&self) -> impl Iterator<Item = (&str, &RouteStats)> {
+        let names = self.config.routes.iter().map(|route| route.name.as_str());
+        names.filter_map(|name| Some((name, &**self.routes.get(name)?)))
     }
 
     pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {

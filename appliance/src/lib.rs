@@ -31,6 +31,7 @@ pub mod request;
 pub mod route;
 pub mod server;
 pub mod strict;
+pub mod trace;
 pub mod upstream;
 
 // What operators see and do.

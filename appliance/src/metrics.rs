@@ -2,6 +2,8 @@
 //!
 //! Nothing is counted here. The request path adds to plain atomics, and a scrape reads them.
 
+mod answers;
+
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{
@@ -15,7 +17,7 @@ use crate::{
     prefilter::{KernelStatus, PacketCount},
     protection::status::{PriorityStatus, ProtectionStatus},
     service::Service,
-    status::{LimitStatus, Status},
+    status::{LatencyStatus, LimitStatus, Status},
 };
 
 /// The media type of [`Metrics::text`].
@@ -55,6 +57,7 @@ impl Collector for Scrape {
 fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     process(status, page)?;
     traffic(status, page)?;
+    answers::write(status, page)?;
     limits(status, page)?;
     if let Some(protection) = &status.protection {
         overload(protection, page)?;
@@ -591,6 +594,29 @@ impl Page<'_> {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
+    }
+
+    /// A histogram of times.
+    fn histogram<'a, L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, &'a LatencyStatus)>,
+    ) -> fmt::Result {
+        let seconds = Some(&Unit::Seconds);
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+        for (labels, times) in samples {
+            let buckets = times.buckets.iter();
+            let buckets: Vec<_> = buckets
+                .map(|bucket| (bucket.most_seconds.unwrap_or(f64::INFINITY), bucket.count))
+                .collect();
+            family
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabelSet>(times.sum_seconds, times.count, &buckets, None)?;
+        }
+        Ok(())
     }
 
     fn unit_gauge(&mut self, name: &str, help: &str, unit: &Unit, value: f64) -> fmt::Result {

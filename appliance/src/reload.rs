@@ -5,19 +5,23 @@
 mod compare;
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use floodwall_config::{Config, Problems};
+use floodwall_config::{self as config, Config, Problems};
 use serde::{Deserialize, Serialize};
 
 pub use compare::Comparison;
 
 use crate::{
-    access_log::timestamp, generation::Generation, host::Host, log::Log, protection,
+    access_log::{Sink, timestamp},
+    generation::Generation,
+    host::Host,
+    log::Log,
+    protection,
     systemd::Manager,
 };
 
@@ -174,7 +178,9 @@ impl Reloader {
             self.host.secret(),
             &self.host.stats,
         );
-        let level = next.config.log.level;
+        let (level, target) = (next.config.log.level, next.config.log.access.clone());
+        // Opened again even when it is the same: a file may have been moved away.
+        let sink = Sink::open(&target).map_err(|cause| Fault::AccessLog(target.clone(), cause))?;
         let prepared = self
             .host
             .kernel
@@ -187,6 +193,7 @@ impl Reloader {
         // Nothing after the kernel's switch can fail: both layers have the generation, or neither.
         let to = next.number;
         self.host.switch(next);
+        self.host.access_log.redirect(&target, sink);
         self.log.set_level(level);
         self.past().text = text;
         let duration_seconds = Duration::from(self.host.now().minus(began)).as_secs_f64();
@@ -265,6 +272,10 @@ impl Reloader {
                     .map(|change| format!("{change}: needs a restart, and nothing else is applied"))
                     .collect(),
             ),
+            Fault::AccessLog(target, cause) => (
+                Because::File,
+                vec![format!("log.access: cannot append to {target}: {cause}")],
+            ),
             Fault::Kernel(message) => (
                 Because::Kernel,
                 vec![format!("the pre-filter was not replaced: {message}")],
@@ -292,6 +303,7 @@ const LOGGED: usize = 20;
 enum Fault {
     File(Problems),
     RestartOnly(Vec<String>),
+    AccessLog(config::AccessLog, io::Error),
     Kernel(String),
 }
 

@@ -63,10 +63,19 @@ fn obey(
         match signals.next(watchdog.patience())? {
             // What became of it is in the log, in `status` and in the unit's status line.
             Some(Order::Reload) => drop(floodwall.service.reloader.reload()),
+            Some(Order::Reopen) => reopen(floodwall),
             Some(Order::Stop) => return Ok(()),
             None => {}
         }
         watchdog.feed(floodwall.alive());
+    }
+}
+
+/// Opens the access log again, which `logrotate` has moved away.
+fn reopen(floodwall: &Floodwall) {
+    match floodwall.service.host.access_log.reopen() {
+        Ok(()) => tracing::info!("the access log was opened again"),
+        Err(error) => tracing::error!(%error, "the access log goes on to where it went"),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Signals(SignalFd);
 pub enum Order {
     /// SIGHUP.
     Reload,
+    /// SIGUSR1: open the access log again, for it was moved away.
+    Reopen,
     /// SIGTERM or SIGINT.
     Stop,
 }
@@ -32,7 +34,12 @@ impl Signals {
     /// When the system has no descriptor left.
     pub fn claim() -> io::Result<Self> {
         let mut claimed = SigSet::empty();
-        for signal in [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT] {
+        for signal in [
+            Signal::SIGHUP,
+            Signal::SIGUSR1,
+            Signal::SIGTERM,
+            Signal::SIGINT,
+        ] {
             claimed.add(signal);
         }
         claimed.thread_block()?;
@@ -65,12 +72,10 @@ impl Signals {
             .0
             .read_signal()?
             .and_then(|info| Signal::try_from(info.ssi_signo.cast_signed()).ok());
-        Ok(signal.map(|signal| {
-            if signal == Signal::SIGHUP {
-                Order::Reload
-            } else {
-                Order::Stop
-            }
+        Ok(signal.map(|signal| match signal {
+            Signal::SIGHUP => Order::Reload,
+            Signal::SIGUSR1 => Order::Reopen,
+            _ => Order::Stop,
         }))
     }
 }
@@ -87,6 +92,7 @@ mod tests {
         assert_eq!(signals.next(Duration::ZERO).unwrap(), None);
         for (signal, order) in [
             (Signal::SIGHUP, Order::Reload),
+            (Signal::SIGUSR1, Order::Reopen),
             (Signal::SIGTERM, Order::Stop),
             (Signal::SIGINT, Order::Stop),
         ] {

@@ -1,5 +1,8 @@
 //! Counters that live as long as the process, kept by name so that a reload loses none.
 
+mod latency;
+mod route;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -12,6 +15,10 @@ use floodwall_limiter::Source;
 
 use floodwall_limiter::shape::hot_keys::HotKeys;
 
+pub use self::{
+    latency::{BOUNDS, Latency},
+    route::RouteStats,
+};
 use crate::{
     limit::live::Live,
     server::{census::Census, http2::Offence},
@@ -24,6 +31,7 @@ pub struct Stats {
     pub requests: Requests,
     pub reloads: Reloads,
     limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
+    routes: Mutex<BTreeMap<String, Arc<RouteStats>>>,
     upstreams: Mutex<BTreeMap<String, Arc<upstream::State>>>,
     doors: Mutex<Vec<(String, Arc<Census>)>>,
 }
@@ -48,6 +56,26 @@ impl Count {
     }
 }
 
+/// Answers by the hundreds of their status: 1xx to 5xx; the first counts those without any.
+#[derive(Debug, Default)]
+pub struct Classes([Count; 6]);
+
+impl Classes {
+    pub const NAMES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+    /// Counts an answer; 0 is one without a status.
+    #[inline]
+    pub fn count(&self, status: u16) {
+        let class = usize::from(status / 100);
+        self.0[if class < self.0.len() { class } else { 0 }].one();
+    }
+
+    /// Answers of one class: 2 is 2xx.
+    pub fn of(&self, class: usize) -> u64 {
+        self.0.get(class).map_or(0, Count::get)
+    }
+}
+
 /// A number of things that are there now.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
@@ -69,8 +97,8 @@ impl Gauge {
 /// What came through the front door.
 #[derive(Debug, Default)]
 pub struct Requests {
-    /// Finished requests by the hundreds of their status: 1xx to 5xx; the first counts those without any.
-    by_class: [Count; 6],
+    /// Those that are finished.
+    pub by_class: Classes,
     /// Requests refused as malformed, before any route was looked for.
     pub malformed: Count,
     /// Requests without a route.
@@ -84,7 +112,6 @@ pub struct Requests {
     pub connections_open: Gauge,
     /// Requests being served.
     pub in_flight: Gauge,
-    pub access_log_dropped: Count,
     pub offences: Offences,
 }
 
@@ -104,18 +131,7 @@ impl Offences {
 
 impl Requests {
     pub fn finished(&self, status: u16) {
-        let class = usize::from(status / 100);
-        self.by_class[if class < self.by_class.len() {
-            class
-        } else {
-            0
-        }]
-        .one();
-    }
-
-    /// Finished requests of one class: 2 is 2xx, and 0 those that ended without a status.
-    pub fn of_class(&self, class: usize) -> u64 {
-        self.by_class.get(class).map_or(0, Count::get)
+        self.by_class.count(status);
     }
 }
 
@@ -149,6 +165,11 @@ impl Stats {
     /// The counters of the limit of this name, new or as they stand.
     pub fn limit(&self, name: &str) -> Arc<LimitStats> {
         Arc::clone(lock(&self.limits).entry(name.to_owned()).or_default())
+    }
+
+    /// The counters of the route of this name, new or as they stand.
+    pub fn route(&self, name: &str) -> Arc<RouteStats> {
+        Arc::clone(lock(&self.routes).entry(name.to_owned()).or_default())
     }
 
     /// The state of the upstream of this name, new or as it stands.

@@ -2,6 +2,8 @@
 //!
 //! Their names are a promise: they end in the unit where there is one, and they stay.
 
+mod routes;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use floodwall_config::ListenAddress;
@@ -10,6 +12,8 @@ use floodwall_limiter::{
     shape::breaker::{Breaker, Position},
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::routes::{BucketStatus, LatencyStatus, RouteStatus};
 
 use crate::{
     access_log::timestamp,
@@ -21,7 +25,7 @@ use crate::{
     protection::status::ProtectionStatus,
     reload::LastReload,
     server::http2::Offence,
-    stats::LimitStats,
+    stats::{Classes, LimitStats},
     upstream::{Breakers, Upstream},
 };
 
@@ -40,6 +44,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     pub connections: ConnectionCounts,
     pub requests: RequestCounts,
+    /// Those that have had requests.
+    pub routes: Vec<RouteStatus>,
     pub upstreams: Vec<UpstreamStatus>,
     pub limits: Vec<LimitStatus>,
     /// Absent when the file has no `protection`.
@@ -128,6 +134,10 @@ pub struct UpstreamStatus {
     pub name: String,
     pub servers: Vec<ServerStatus>,
     pub requests: u64,
+    /// Its answers by the class of their status, each try by itself.
+    pub answers: Vec<ClassCount>,
+    /// From a request to the head of its answer.
+    pub response_time: LatencyStatus,
     pub connect_failures: u64,
     pub retries: u64,
     /// Retries that the budget did not allow.
@@ -265,6 +275,7 @@ impl Status {
             listeners: listeners(host, &generation),
             connections: ConnectionCounts::of(host),
             requests: RequestCounts::of(host),
+            routes: routes::routes(&generation),
             upstreams: upstreams(&generation, host.now()),
             limits: limits(&generation, host.now()),
             protection: generation
@@ -329,6 +340,8 @@ impl UpstreamStatus {
                 .map(|index| ServerStatus::of(upstream, index, now))
                 .collect(),
             requests: counts.requests.get(),
+            answers: ClassCount::all(&counts.answers),
+            response_time: LatencyStatus::of(&counts.response_time),
             connect_failures: counts.connect_failures.get(),
             retries: counts.retries.get(),
             retries_over_budget: counts.retries_over_budget.get(),
@@ -449,24 +462,27 @@ impl ConnectionCounts {
     }
 }
 
-impl RequestCounts {
-    /// The names of [`crate::stats::Requests::of_class`]'s numbers.
-    pub const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+impl ClassCount {
+    fn all(classes: &Classes) -> Vec<Self> {
+        let counts = (0..).zip(Classes::NAMES);
+        counts
+            .map(|(index, class)| Self {
+                class: class.to_owned(),
+                count: classes.of(index),
+            })
+            .collect()
+    }
+}
 
+impl RequestCounts {
     fn of(host: &Host) -> Self {
         let counts = &host.stats.requests;
         Self {
             in_flight: counts.in_flight.get(),
-            finished: (0..)
-                .zip(Self::CLASSES)
-                .map(|(index, class)| ClassCount {
-                    class: class.to_owned(),
-                    count: counts.of_class(index),
-                })
-                .collect(),
+            finished: ClassCount::all(&counts.by_class),
             malformed: counts.malformed.get(),
             unrouted: counts.unrouted.get(),
-            access_log_dropped: counts.access_log_dropped.get(),
+            access_log_dropped: host.access_log.dropped(),
         }
     }
 }

@@ -275,6 +275,10 @@ impl Upstream {
     }
 
     fn learn(&self, attempt: &mut Attempt, outcome: Outcome, now: Nanos) {
+        if let Outcome::Answered { status, took } = outcome {
+            self.state.counts.answers.count(status);
+            self.state.counts.response_time.note(took);
+        }
         if let (Some(breakers), Some(leave)) = (&self.breakers, &mut attempt.leave) {
             let change = breakers.answered(leave, outcome, now);
             self.note(change, attempt.server);

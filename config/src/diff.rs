@@ -80,6 +80,8 @@ impl Config {
             self.prefilter.as_ref(),
             new.prefilter.as_ref(),
         );
+        let shown = ToString::to_string;
+        changes.value("log.access", &self.log.access, &new.log.access, shown);
         changes.value("log.level", &self.log.level, &new.log.level, word);
         changes.value(
             "server.drain",
@@ -112,12 +114,6 @@ impl Config {
             address,
         );
         changes.value("admin.socket", &old.admin.socket, &new.admin.socket, path);
-        changes.value(
-            "log.access",
-            &old.log.access,
-            &new.log.access,
-            ToString::to_string,
-        );
         changes.value("state", &old.state, &new.state, or_else("none", path));
         let threads = or_else("one a core", ToString::to_string);
         changes.value(

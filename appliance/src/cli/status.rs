@@ -1,5 +1,7 @@
 //! `floodwall status`
 
+mod routes;
+
 use std::io::{self, Write};
 
 use clap::Args;
@@ -40,6 +42,7 @@ impl Status {
 fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     summary(out, status)?;
     section(out, &listeners(status))?;
+    section(out, &routes::routes(status))?;
     section(out, &upstreams(status))?;
     section(out, &bounds(status))?;
     section(out, &limits(status))?;

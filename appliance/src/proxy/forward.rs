@@ -9,7 +9,7 @@ use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::Exchange;
-use crate::upstream::Upstream;
+use crate::{trace, upstream::Upstream};
 
 /// The server to connect to. Every timeout is set: none has a default below this layer.
 pub(super) fn peer(
@@ -72,6 +72,10 @@ pub(super) fn rewrite(
         }
     }
     request.insert_header("x-request-id", ctx.id())?;
+    if trace::id(&from.headers).is_none() {
+        request.remove_header(trace::PARENT);
+        request.remove_header(trace::STATE);
+    }
     match &ctx.route {
         Some(route) => edit(request, &route.request_headers),
         None => Ok(()),

@@ -14,6 +14,7 @@ use crate::{
     host::Host,
     refusal,
     server::{connection::Connection, progress::Overdue},
+    trace,
 };
 
 /// Puts onto an admitted response what the limits and the route say, and tells the limits of it before the client
@@ -102,7 +103,7 @@ pub(super) fn finish(
         pass.completed(ctx.answered);
     }
     settle(host, session, status, ctx);
-    host.stats.requests.finished(status.unwrap_or(0));
+    count_request(host, ctx, status.unwrap_or(0));
     if let Some(progress) = &ctx.progress {
         progress.finished();
     }
@@ -115,6 +116,7 @@ pub(super) fn finish(
         status,
         bytes: session.body_bytes_sent() as u64,
         error: ctx.error.or(broken),
+        trace_id: trace::id(&session.req_header().headers),
     };
     log(host, &connection, ctx, &end);
 }
@@ -126,7 +128,7 @@ pub(super) fn abandoned(ctx: &mut Exchange) {
     };
     let host = &connection.host;
     count_response(host, ctx, 0);
-    host.stats.requests.finished(0);
+    count_request(host, ctx, 0);
     let given_up = ctx
         .progress
         .as_ref()
@@ -144,6 +146,7 @@ pub(super) fn abandoned(ctx: &mut Exchange) {
         status: None,
         bytes: ctx.counted_out,
         error: ctx.error.or(Some(error)),
+        trace_id: None,
     };
     log(host, &connection, ctx, &end);
 }
@@ -156,6 +159,15 @@ struct End<'a> {
     status: Option<u16>,
     bytes: u64,
     error: Option<&'a str>,
+    trace_id: Option<&'a str>,
+}
+
+fn count_request(host: &Host, ctx: &Exchange, status: u16) {
+    host.stats.requests.finished(status);
+    if let Some(route) = &ctx.route {
+        let took = host.now().minus(ctx.begun);
+        ctx.generation.note_route(&route.name, status, took);
+    }
 }
 
 fn log(host: &Host, connection: &Connection, ctx: &Exchange, end: &End<'_>) {
@@ -164,33 +176,30 @@ fn log(host: &Host, connection: &Connection, ctx: &Exchange, end: &End<'_>) {
     }
     let now = host.now();
     let upstream = ctx.upstream().ok();
-    host.access_log.write(
-        &Entry {
-            time: timestamp(SystemTime::now()),
-            client: ctx.client.map(|client| client.address),
-            peer: connection.peer.address(),
-            method: end.method,
-            host: end.host,
-            path: end.path,
-            status: end.status,
-            bytes: end.bytes,
-            duration_ms: millis(now.minus(ctx.begun)),
-            upstream: upstream.map(|upstream| upstream.name.as_str()),
-            upstream_address: ctx.tried.last().map(ToString::to_string),
-            upstream_ms: (ctx.answered > Nanos::ZERO)
-                .then(|| millis(ctx.answered.minus(ctx.asked))),
-            route: ctx.route.as_ref().map(|route| route.name.as_str()),
-            limit: ctx
-                .refused_by
-                .map(|index| ctx.generation.limit(index).name.as_str()),
-            shed_by: ctx.shed.map(|shed| shed.by),
-            verdict: ctx.verdict,
-            error: end.error,
-            generation: ctx.generation.number,
-            request_id: &ctx.id(),
-        },
-        &host.stats.requests.access_log_dropped,
-    );
+    host.access_log.write(&Entry {
+        time: timestamp(SystemTime::now()),
+        client: ctx.client.map(|client| client.address),
+        peer: connection.peer.address(),
+        method: end.method,
+        host: end.host,
+        path: end.path,
+        status: end.status,
+        bytes: end.bytes,
+        duration_ms: millis(now.minus(ctx.begun)),
+        upstream: upstream.map(|upstream| upstream.name.as_str()),
+        upstream_address: ctx.tried.last().map(ToString::to_string),
+        upstream_ms: (ctx.answered > Nanos::ZERO).then(|| millis(ctx.answered.minus(ctx.asked))),
+        route: ctx.route.as_ref().map(|route| route.name.as_str()),
+        limit: ctx
+            .refused_by
+            .map(|index| ctx.generation.limit(index).name.as_str()),
+        shed_by: ctx.shed.map(|shed| shed.by),
+        verdict: ctx.verdict,
+        error: end.error,
+        generation: ctx.generation.number,
+        request_id: &ctx.id(),
+        trace_id: end.trace_id,
+    });
 }
 
 /// Tells the limits what they charge afterwards, as far as they do not know it yet.

@@ -18,7 +18,7 @@ use floodwall_limiter::{
 };
 
 use super::breaker::Counted;
-use crate::stats::Count;
+use crate::stats::{Classes, Count, Latency};
 
 /// The state of the upstream of one name, kept over reloads.
 #[derive(Debug, Default)]
@@ -56,6 +56,9 @@ pub struct Counts {
     pub refused_full: Count,
     /// Times that a breaker opened.
     pub opened: Count,
+    pub answers: Classes,
+    /// From the request to the head of the answer.
+    pub response_time: Latency,
 }
 
 impl State {
