@@ -50,12 +50,15 @@ pub(crate) enum Limits {
     None,
     /// So many requests a second for each client, twice as many at once.
     PerClient(u32),
-    /// Two requests a minute for each client, and two at once.
+    /// Two requests an hour for each client, and two at once.
     Scarce,
     /// So many limits: by client, by nobody, by host, by path, by client and path, and so on, with this rate each.
     /// Floodwall alone.
     Several(usize, u32),
 }
+
+/// What a client may send at once under [`Limits::Scarce`].
+pub(crate) const SCARCE_BURST: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
@@ -86,6 +89,15 @@ impl Contender {
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Envoy => "envoy",
+        }
+    }
+
+    /// What a client may send each second after that.
+    pub(crate) fn scarce_per_second(self) -> f64 {
+        match self {
+            Self::Floodwall | Self::HaProxy => 2.0 / 3600.0,
+            // It knows no slower one.
+            Self::Nginx => 1.0 / 60.0,
         }
     }
 

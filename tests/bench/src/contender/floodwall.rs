@@ -16,6 +16,11 @@ pub(super) fn text(job: &Job) -> String {
     } else {
         ""
     };
+    // Four cells for each key of the attack: what it takes to forget none.
+    let table = match limits {
+        Limits::Scarce => "prefilter: { mode: \"off\", table: { sources: 4M } }\n",
+        _ => "",
+    };
     let limits = match limits {
         Limits::None => Vec::new(),
         Limits::PerClient(_) | Limits::Scarce => named(1),
@@ -37,7 +42,8 @@ pub(super) fn text(job: &Job) -> String {
          routes: [{{ name: all, limits: [{}], upstream: app }}]\n\
          admin: {{ socket: floodwall.sock }}\n\
          log: {{ access: off, level: warn }}\n\
-         server: {{ threads: 1, drain: 1s }}\n",
+         server: {{ threads: 1, drain: 1s }}\n\
+         {table}",
         budgets(&limits, &rate(job.limits), *block),
         names.join(", ")
     )
@@ -61,7 +67,7 @@ fn named(count: usize) -> Vec<(String, &'static str)> {
 fn rate(limits: Limits) -> String {
     match limits {
         Limits::None => String::new(),
-        Limits::Scarce => "rate: 2/m, burst: 2".to_owned(),
+        Limits::Scarce => "rate: 2/h, burst: 2".to_owned(),
         Limits::PerClient(rate) | Limits::Several(_, rate) => {
             format!("rate: {rate}/s, burst: {}", 2 * rate)
         }

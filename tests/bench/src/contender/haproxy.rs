@@ -43,7 +43,7 @@ fn text(job: &Job) -> String {
             2 * rate
         ),
         Limits::Scarce => format!(
-            "stick-table type ip size 1m expire 10m store http_req_rate(60s)
+            "stick-table type ip size 2m expire 2h store http_req_rate(1h)
              http-request track-sc0 {client}
              http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 2 }}"
         ),

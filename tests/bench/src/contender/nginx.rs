@@ -64,9 +64,9 @@ fn text(job: &Job, folder: &Path) -> String {
                 2 * rate
             ),
         ),
-        // One more than the first at once, and the same again each minute.
+        // One more than the first at once, and then its slowest rate.
         Limits::Scarce => (
-            "limit_req_zone $binary_remote_addr zone=clients:256m rate=2r/m;".to_owned(),
+            "limit_req_zone $binary_remote_addr zone=clients:256m rate=1r/m;".to_owned(),
             "limit_req zone=clients burst=1 nodelay; limit_req_status 429;".to_owned(),
         ),
         Limits::None | Limits::Several(..) => (String::new(), String::new()),

@@ -1,88 +1,111 @@
-//! An attacker who rotates keys, and innocents beside it: who is admitted how often, and who is refused.
+//! An attacker who rotates a million keys, and innocents beside it: who is admitted how often, who is refused, and
+//! what it takes to remember all of them.
 //!
-//! Each client may send two requests a minute. The attacker goes through its addresses again and again, so that
-//! each comes back while it is in debt; the innocents send one request each, half of what they may. All come
-//! through a trusted proxy, which spares the bench as many addresses.
+//! Each client may send two requests at once and two an hour. The attacker goes through its addresses in blocks, each
+//! block three times, and at the end through all of them once more, so that a limiter that forgets a key admits it
+//! afresh. The innocents send one request each, half of what they may. All come through a trusted proxy, which spares
+//! the bench as many addresses.
 
 use std::{fs, path::Path, time::Duration};
 
+use anyhow::Context as _;
 use floodwall_tests::{Client, Loopback, Repeat, Request};
 
 use crate::{
     Bench,
-    contender::{Contender, Job, Limits, origin},
-    load::{Load, Outcome},
+    contender::{Contender, Job, Limits, SCARCE_BURST, origin},
+    cpu,
+    load::Load,
     report::Row,
 };
 
-/// What a client may send at once, and what it may send each second after that.
-const BURST: f64 = 2.0;
-const PER_SECOND: f64 = 2.0 / 60.0;
+/// How often the attacker sends a request with each address.
+const REQUESTS_A_KEY: u64 = 4;
 
-/// Addresses of the attacker for each second of the attack: few enough to come back several times.
-const KEYS_PER_SECOND: u64 = 4_000;
+/// Nobody takes so long; the script ends the load.
+const LONGEST: Duration = Duration::from_mins(20);
 
-struct Result {
-    outcome: Outcome,
-    innocents: usize,
-    refused: usize,
+/// The attacker's addresses.
+#[derive(Clone, Copy)]
+struct Keys {
+    all: u64,
+    /// So many of them come again soon.
+    block: u64,
+}
+
+/// What the attacker got.
+struct Loot {
+    admitted: f64,
+    seconds: f64,
 }
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let length = Duration::from_secs(if bench.effort.quick { 4 } else { 20 });
-    let keys = KEYS_PER_SECOND * length.as_secs();
+    let keys = if bench.effort.quick {
+        Keys {
+            all: 1 << 15,
+            block: 1 << 12,
+        }
+    } else {
+        Keys {
+            all: 1 << 20,
+            block: 1 << 16,
+        }
+    };
     let to = Loopback::free();
     let _origin = bench.cores.on_origin(|| origin(to))?;
-    let mut cells = [(); 3].map(|()| (String::new(), String::new()));
+    let mut cells = [(); 3].map(|()| [const { String::new() }; 3]);
     for (contender, cell) in Contender::ALL.into_iter().zip(&mut cells) {
         let job = Job {
             behind_proxy: true,
             ..Job::new(Loopback::free(), to, Limits::Scarce)
         };
-        let _running = bench.cores.on_server(|| contender.start(&job))?;
-        let result = attack(&job, keys, length, folder.path())?;
-        let admitted = result.outcome.served() as f64;
-        let seconds = result.outcome.seconds;
-        let allowed = keys as f64 * (BURST + PER_SECOND * seconds);
+        let running = bench.cores.on_server(|| contender.start(&job))?;
+        let before = cpu::resident_bytes(running.pid())?;
+        let (loot, statuses) = attack(&job, keys, folder.path())?;
+        let grown = cpu::resident_bytes(running.pid())?.saturating_sub(before);
+        let each = SCARCE_BURST + contender.scarce_per_second() * loot.seconds;
+        let ratio = loot.admitted / (keys.all as f64 * each.min(REQUESTS_A_KEY as f64));
+        let refused = statuses.iter().filter(|status| **status != 200).count();
+        let memory = grown as f64 / keys.all as f64;
         println!(
-            "attack {} keys={keys} requests={} admitted/allowed={:.3} innocents={} refused={}",
+            "attack {} keys={} seconds={:.0} admitted/allowed={ratio:.3} innocents={} refused={refused} memory={memory:.0}B a key",
             contender.name(),
-            result.outcome.responses,
-            admitted / allowed,
-            result.innocents,
-            result.refused
+            keys.all,
+            loot.seconds,
+            statuses.len(),
         );
-        anyhow::ensure!(
-            result.outcome.responses > 2 * keys,
-            "too slow for {keys} keys to come back"
-        );
-        *cell = (
-            format!("{:.3}", admitted / allowed),
-            format!("{} of {}", result.refused, result.innocents),
-        );
+        *cell = [
+            format!("{ratio:.3}"),
+            format!("{refused} of {}", statuses.len()),
+            format!("{memory:.0} bytes"),
+        ];
     }
+    let rows = [
+        ("a million rotating keys: admitted / allowed", "<= 1"),
+        (
+            "innocents at half their limit that were refused meanwhile",
+            "none",
+        ),
+        ("memory grown by for each of those keys", ""),
+    ];
     let [floodwall, nginx, haproxy] = cells;
-    bench.report.add(Row {
-        what: "rotating keys: admitted / allowed",
-        floodwall: floodwall.0,
-        nginx: nginx.0,
-        haproxy: haproxy.0,
-        goal: "<= 1",
-        ..Row::default()
-    });
-    bench.report.add(Row {
-        what: "innocents at half their limit that were refused meanwhile",
-        floodwall: floodwall.1,
-        nginx: nginx.1,
-        haproxy: haproxy.1,
-        goal: "none",
-        ..Row::default()
-    });
+    let cells = floodwall.into_iter().zip(nginx).zip(haproxy);
+    for ((what, goal), ((floodwall, nginx), haproxy)) in rows.into_iter().zip(cells) {
+        bench.report.add(Row {
+            what,
+            floodwall,
+            nginx,
+            haproxy,
+            goal,
+            ..Row::default()
+        });
+    }
     Ok(())
 }
 
-fn attack(job: &Job, keys: u64, length: Duration, folder: &Path) -> anyhow::Result<Result> {
+/// Attacks, and answers with what the attacker got and with the statuses of the innocents.
+fn attack(job: &Job, keys: Keys, folder: &Path) -> anyhow::Result<(Loot, Vec<u16>)> {
     let script = folder.join("rotate.lua");
     fs::write(&script, lua(keys))?;
     let attacker = Load {
@@ -91,30 +114,51 @@ fn attack(job: &Job, keys: u64, length: Duration, folder: &Path) -> anyhow::Resu
     };
     let (listen, mut innocent) = (job.listen, 0_u16);
     let innocents = Repeat::every(Duration::from_millis(20), move || {
-        innocent += 1;
+        innocent = innocent.wrapping_add(1);
         let address = format!("12.0.{}.{}", innocent >> 8, innocent & 255);
         let request = Request::get("/").header("X-Forwarded-For", address);
         Client::of(listen).send(&request).status
     });
-    let outcome = attacker.run(listen, length)?;
+    let output = attacker.command(listen, LONGEST).output()?;
     let statuses = innocents.stop();
-    Ok(Result {
-        outcome,
-        innocents: statuses.len(),
-        refused: statuses.iter().filter(|status| **status != 200).count(),
-    })
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("attacked "));
+    let (admitted, seconds) = line
+        .and_then(|line| line.split_once(' '))
+        .with_context(|| format!("not all keys came in {LONGEST:?}:\n{text}"))?;
+    let loot = Loot {
+        admitted: admitted.parse()?,
+        seconds: seconds.parse()?,
+    };
+    Ok((loot, statuses))
 }
 
-/// Each request is from the next of the attacker's addresses.
-fn lua(keys: u64) -> String {
+/// Each request is from the next of the attacker's addresses; the last answer ends the load.
+fn lua(Keys { all, block }: Keys) -> String {
+    let again = REQUESTS_A_KEY - 1;
+    let in_blocks = all * again;
+    let requests = all * REQUESTS_A_KEY;
     format!(
-        "local asked = 0
+        "local asked, answered, admitted, begun = 0, 0, 0, os.time()
          local field = {{}}
          request = function()
-           asked = (asked + 1) % {keys}
+           local key = asked % {all}
+           if asked < {in_blocks} then
+             local block = math.floor(asked / ({block} * {again}))
+             key = block * {block} + asked % {block}
+           end
+           asked = asked + 1
            field['X-Forwarded-For'] = string.format('11.%d.%d.%d',
-             math.floor(asked / 65536) % 256, math.floor(asked / 256) % 256, asked % 256)
+             math.floor(key / 65536) % 256, math.floor(key / 256) % 256, key % 256)
            return wrk.format('GET', '/', field)
+         end
+         response = function(status)
+           answered = answered + 1
+           if status == 200 then admitted = admitted + 1 end
+           if answered >= {requests} then
+             print('attacked ' .. admitted .. ' ' .. (os.time() - begun))
+             os.exit(0)
+           end
          end"
     )
 }
