@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_tests::{Client, Floodwall, Loopback, Request, Yaml, wait};
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, Request, Yaml, eventually, wait};
 
 /// A file that blocks a client for a second after three refusals.
 fn front(web: SocketAddr) -> Yaml {
@@ -77,6 +77,45 @@ fn refusals_that_are_far_apart_are_no_offence() {
     let slowly = wait::paced(apart, Duration::from_secs(3), || client.get("/").status);
     assert_eq!(slowly, [429; 8]);
     assert!(blocked(&floodwall).is_empty());
+}
+
+/// Whoever asks for more slots than there are, or for turns that are too far away, is refused and so can be blocked.
+#[test]
+fn a_block_stands_beside_slots_and_queues_too() {
+    let block = "block: { after: 3, within: 1m, for: 1m }";
+    for limit in [
+        "concurrency: 1",
+        "concurrency: 1, queue: { max_wait: 50ms }",
+        "rate: 1/d, burst: 1, queue: { max_wait: 1s }",
+    ] {
+        let (web, origin) = (Loopback::free(), Origin::start());
+        let yaml = front(web)
+            .with(
+                "rate: 1/d, burst: 1, block: { after: 3, within: 2s, for: 1s, max: 3s }",
+                format!("{limit}, {block}"),
+            )
+            .with("respond: { body: ok }", "upstream: app")
+            .and(&format!(
+                "upstreams: {{ app: {{ servers: [\"{}\"] }} }}\n",
+                origin.address()
+            ));
+        let floodwall = Floodwall::start(&yaml);
+        let (ip, other) = (Loopback::claim().ip(), Loopback::claim().ip());
+        let client = Client::of(web).from(ip);
+        let mut held = client.connect().expect("the proxy accepts");
+        held.write(b"GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            .expect("the request goes out");
+        eventually!(origin.count() == 1);
+        assert_eq!(
+            statuses(client, &Request::get("/"), 4),
+            [429, 429, 429, 0],
+            "{limit}"
+        );
+        assert_eq!(blocked(&floodwall), [ip.to_string()], "{limit}");
+        // What it has under way ends with the block, and so does its slot.
+        eventually!(floodwall.status()["limits"][0]["in_flight"] == 0);
+        assert_eq!(Client::of(web).from(other).get("/").status, 200, "{limit}");
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use floodwall_tests::{Client, Request, Yaml};
 
 mod accuracy;
 mod admission;
+mod counted;
 mod edge;
+mod explained;
 mod keys;
 mod refusals;
 mod shapes;
