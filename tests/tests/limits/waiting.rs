@@ -56,7 +56,11 @@ fn twenty_at_once_are_six_a_tenth_of_a_second_apart_and_fourteen_refusals() {
         .filter(|(status, _)| *status == 429)
         .map(|(_, at)| *at)
         .collect();
-    assert_eq!((served.len(), refused.len()), (6, 14), "{all:?}");
+    // On a machine that needs a tenth of a second to send them all, a turn more has come.
+    let asked_for = refused.last().copied().unwrap_or_default();
+    let more = usize::try_from(asked_for.as_millis() / 100).expect("a test is short");
+    assert!((6..=6 + more).contains(&served.len()), "{all:?}");
+    assert_eq!(served.len() + refused.len(), 20, "{all:?}");
     assert!(
         refused.iter().all(|at| *at < Duration::from_millis(400)),
         "{refused:?}"
@@ -72,7 +76,7 @@ fn twenty_at_once_are_six_a_tenth_of_a_second_apart_and_fourteen_refusals() {
     assert_eq!(gauge(&floodwall, "waiting"), 0);
     assert_eq!(
         [gauge(&floodwall, "admitted"), gauge(&floodwall, "refused")],
-        [6, 14]
+        [served.len() as u64, refused.len() as u64]
     );
 }
 
