@@ -73,20 +73,20 @@ pub fn decide<'a>(
     let mut taken = Taken::new(host, now);
     let mut watchers: SmallVec<[config::LimitIndex; 2]> = SmallVec::new();
     for &index in &route.limits {
-        let Some((asked, values)) = ask(&host.table, generation, index, subject) else {
+        let Some(asked) = ask(&host.table, generation, index, subject) else {
             continue;
         };
-        asked.count(now, |name| {
-            subject.write(&asked.limit.key, &values, name);
-        });
-        watchers.extend_from_slice(&asked.limit.watched_by);
+        asked.count(now, |name| subject.write(&asked.limit.key, name));
+        if !asked.limit.watched_by.is_empty() {
+            watchers.extend_from_slice(&asked.limit.watched_by);
+        }
         if let Err(refusal) = taken.ask(asked) {
             return Verdict::Refused(refusal);
         }
     }
     watchers.extend_from_slice(generation.watchers_of(&route.name));
     for index in watchers {
-        if let Some((watching, _)) = watch(&host.table, generation, index, subject) {
+        if let Some(watching) = watch(&host.table, generation, index, subject) {
             taken.watched_by(watching);
         }
     }

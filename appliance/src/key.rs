@@ -23,50 +23,61 @@ pub struct Subject<'a> {
 /// The values of a key's parts other than the client, in their order; `None` for an absent one.
 pub type Values<'a> = SmallVec<[Option<Cow<'a, str>>; 4]>;
 
+/// What a request is counted under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub key: KeyHash,
+    /// No part of the key is absent.
+    pub is_whole: bool,
+}
+
 impl<'a> Subject<'a> {
     /// Reads the parts of a key, but for the client's address.
     pub fn values(&self, key: &[KeyPart]) -> Values<'a> {
-        key.iter()
-            .filter(|part| !matches!(part, KeyPart::Client))
-            .map(|part| self.value(part))
-            .collect()
+        let mut values = Values::new();
+        for part in key {
+            if !matches!(part, KeyPart::Client) {
+                values.push(self.value(part));
+            }
+        }
+        values
     }
 
-    /// The hash of the key. `values` are what [`Subject::values`] read.
-    pub fn hash(&self, secret: Secret, key: &[KeyPart], values: &Values<'_>) -> KeyHash {
+    /// The hash of the key.
+    #[inline]
+    pub fn hash(&self, secret: Secret, key: &[KeyPart]) -> Counted {
         match key {
-            [] => KeyHash::of_nothing(secret),
-            [KeyPart::Client] => self.client_key,
-            _ => KeyHash::of_bytes(secret, &self.bytes(key, values)),
+            [] => Counted::whole(KeyHash::of_nothing(secret)),
+            [KeyPart::Client] => Counted::whole(self.client_key),
+            [part] => match self.value(part) {
+                Some(value) => Counted::whole(KeyHash::of_bytes(secret, value.as_bytes())),
+                None => Counted::absent(secret),
+            },
+            parts => self.hash_of_parts(secret, parts),
         }
     }
 
     /// The key in words, for people.
-    pub fn describe(&self, key: &[KeyPart], values: &Values<'_>) -> String {
+    pub fn describe(&self, key: &[KeyPart]) -> String {
         let mut words = String::new();
-        self.write(key, values, &mut words);
+        self.write(key, &mut words);
         words
     }
 
     /// Appends the key in words.
-    pub fn write(&self, key: &[KeyPart], values: &Values<'_>, into: &mut String) {
+    pub fn write(&self, key: &[KeyPart], into: &mut String) {
         if key.is_empty() {
             into.push_str("none");
         }
-        let mut values = values.iter();
         for (at, part) in key.iter().enumerate() {
             if at > 0 {
                 into.push(' ');
             }
-            let value = match part {
-                KeyPart::Client => None,
-                _ => values.next().map(Option::as_deref),
-            };
             // A string takes everything.
-            let _ = match value {
-                None => write!(into, "client={}", self.client.counted_as()),
-                Some(Some(value)) => write!(into, "{part}={value}"),
-                Some(None) => write!(into, "{part} is absent"),
+            let _ = match (part, self.value(part)) {
+                (KeyPart::Client, _) => write!(into, "client={}", self.client.counted_as()),
+                (_, Some(value)) => write!(into, "{part}={value}"),
+                (_, None) => write!(into, "{part} is absent"),
             };
         }
     }
@@ -86,26 +97,44 @@ impl<'a> Subject<'a> {
     }
 
     /// The parts one after the other, each with its length, so that no two keys run into each other.
-    fn bytes(&self, key: &[KeyPart], values: &Values<'_>) -> SmallVec<[u8; 128]> {
-        let mut bytes = SmallVec::new();
-        let mut values = values.iter();
-        for part in key {
-            match part {
-                KeyPart::Client => {
-                    for word in self.client.source.words() {
-                        bytes.extend_from_slice(&word.to_le_bytes());
-                    }
+    fn hash_of_parts(&self, secret: Secret, parts: &[KeyPart]) -> Counted {
+        let mut bytes: SmallVec<[u8; 128]> = SmallVec::new();
+        let mut is_whole = true;
+        for part in parts {
+            if let KeyPart::Client = part {
+                for word in self.client.source.words() {
+                    bytes.extend_from_slice(&word.to_le_bytes());
                 }
-                _ => match values.next().and_then(Option::as_deref) {
-                    Some(value) => {
-                        bytes.extend_from_slice(&(value.len() as u64 + 1).to_le_bytes());
-                        bytes.extend_from_slice(value.as_bytes());
-                    }
-                    None => bytes.extend_from_slice(&0u64.to_le_bytes()),
-                },
+                continue;
             }
+            let value = self.value(part);
+            let value = value.as_deref();
+            is_whole &= value.is_some();
+            let length = value.map_or(0, |value| value.len() as u64 + 1);
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
         }
-        bytes
+        Counted {
+            key: KeyHash::of_bytes(secret, &bytes),
+            is_whole,
+        }
+    }
+}
+
+impl Counted {
+    fn whole(key: KeyHash) -> Self {
+        Self {
+            key,
+            is_whole: true,
+        }
+    }
+
+    /// The one key of all requests that lack a key's only part; no value has it.
+    fn absent(secret: Secret) -> Self {
+        Self {
+            key: KeyHash::from_bits(!KeyHash::of_nothing(secret).bits()),
+            is_whole: false,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A limit of requests, compiled: who is counted, by which rule, and what a refusal looks like.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use floodwall_config as config;
 use floodwall_config::{Absent, Count, KeyPart, Match};
@@ -17,7 +17,7 @@ pub mod rule;
 use exceptions::Exceptions;
 use rule::Rule;
 
-use crate::stats::LimitStats;
+use crate::{key::Subject, stats::LimitStats};
 
 /// One limit of a generation.
 #[derive(Debug)]
@@ -108,19 +108,17 @@ impl Limit {
         }
     }
 
-    /// What a request may do whose key has these `values` beside the `client`'s address; nothing is anything.
+    /// What a request may do; nothing is anything.
     #[inline]
-    pub fn rule<'a>(
-        &self,
-        values: impl Iterator<Item = &'a str> + Clone,
-        client: IpAddr,
-    ) -> Option<&Arc<Rule>> {
-        match &self.exceptions {
+    pub fn rule(&self, subject: &Subject<'_>) -> Option<&Arc<Rule>> {
+        let Some(exceptions) = &self.exceptions else {
+            return Some(&self.rule);
+        };
+        let values = subject.values(&self.key);
+        let values = values.iter().flatten().map(AsRef::as_ref);
+        match exceptions.find(values, subject.client.address) {
             None => Some(&self.rule),
-            Some(exceptions) => match exceptions.find(values, client) {
-                None => Some(&self.rule),
-                Some(allowance) => allowance.as_ref(),
-            },
+            Some(allowance) => allowance.as_ref(),
         }
     }
 

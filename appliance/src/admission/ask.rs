@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use floodwall_config as config;
-use floodwall_config::KeyPart;
 use floodwall_limiter::{FlowId, KeyHash, Nanos, Quota};
 
 use crate::{
     generation::Generation,
     host::Host,
-    key::{Subject, Values},
+    key::Subject,
     limit::{Counts, Limit, live::Whose, rule::Rule},
     memory::Table,
     route,
@@ -69,12 +68,12 @@ impl Asked<'_> {
 
 /// Finds out under which key and rule a limit counts the request; `None` when it does not.
 #[inline]
-pub(super) fn ask<'a, 's>(
+pub(super) fn ask<'a>(
     table: &Table,
     generation: &'a Generation,
     index: config::LimitIndex,
-    subject: &Subject<'s>,
-) -> Option<(Asked<'a>, Values<'s>)> {
+    subject: &Subject<'_>,
+) -> Option<Asked<'a>> {
     let limit = generation.limit(index);
     let concerned = limit
         .matches
@@ -87,34 +86,28 @@ pub(super) fn ask<'a, 's>(
 
 /// The same for a limit that watches the request as somebody else's: its `match` tells its own requests only.
 #[inline]
-pub(super) fn watch<'a, 's>(
+pub(super) fn watch<'a>(
     table: &Table,
     generation: &'a Generation,
     index: config::LimitIndex,
-    subject: &Subject<'s>,
-) -> Option<(Asked<'a>, Values<'s>)> {
+    subject: &Subject<'_>,
+) -> Option<Asked<'a>> {
     let limit = generation.limit(index);
-    let values = match limit.key.as_slice() {
-        [] | [KeyPart::Client] => Values::new(),
-        parts => subject.values(parts),
-    };
-    if limit.skip_absent && values.iter().any(Option::is_none) {
-        return None;
-    }
-    let rule = limit.rule(
-        values.iter().flatten().map(AsRef::as_ref),
-        subject.client.address,
-    )?;
     let key = match limit.key_of_all {
         Some(key) => key,
-        None => subject.hash(table.secret(), &limit.key, &values),
+        None => {
+            let counted = subject.hash(table.secret(), &limit.key);
+            if limit.skip_absent && !counted.is_whole {
+                return None;
+            }
+            counted.key
+        }
     };
-    let asked = Asked {
+    Some(Asked {
         index,
         limit,
         key,
-        rule,
+        rule: limit.rule(subject)?,
         enforced: limit.enforces(table.secret(), key),
-    };
-    Some((asked, values))
+    })
 }

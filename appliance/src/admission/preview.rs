@@ -60,7 +60,7 @@ fn preview_one(
     subject: &Subject<'_>,
 ) -> Preview {
     let limit = generation.limit(index);
-    let Some((asked, values)) = ask(&host.table, generation, index, subject) else {
+    let Some(asked) = ask(&host.table, generation, index, subject) else {
         return Preview {
             limit: limit.name.clone(),
             key: None,
@@ -84,7 +84,7 @@ fn preview_one(
     let seconds = |span: Nanos| std::time::Duration::from(span).as_secs_f64();
     Preview {
         limit: limit.name.clone(),
-        key: Some(subject.describe(&limit.key, &values)),
+        key: Some(subject.describe(&limit.key)),
         rate: Some(asked.rule.text.clone()),
         would: if would == Would::Refuse && !asked.enforced {
             Would::Shadow
