@@ -24,6 +24,7 @@ use crate::{
 
 mod exchange;
 mod forward;
+mod grpc;
 mod http2;
 mod onward;
 mod report;
@@ -45,6 +46,11 @@ impl Proxy {
 
     /// Writes a response of our own and ends the phases.
     async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
+        if answer.header.status.as_u16() >= 400 && grpc::is_call(session.req_header()) {
+            let header = grpc::answer(&answer)?;
+            session.write_response_header(header, true).await?;
+            return Ok(true);
+        }
         let empty = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;
         session.write_response_header(answer.header, empty).await?;
         if !empty {
@@ -211,6 +217,9 @@ impl ProxyHttp for Proxy {
         }
         if let Some(span) = route.timeout {
             ctx.finish_within(self.host.now(), span.into());
+        }
+        if let Some(span) = grpc::timeout(session.req_header()) {
+            ctx.finish_within(ctx.begun, span);
         }
         match &route.action {
             Action::Respond(response) => {

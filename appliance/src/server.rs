@@ -152,6 +152,9 @@ struct Worker {
 /// A runtime that did not turn for this long does not serve any more.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
+/// So long a drain takes at least, while connections are open that have no request under way.
+const FAREWELLS: Duration = Duration::from_millis(250);
+
 /// How often a runtime shows that it turns.
 const PULSE: Duration = Duration::from_millis(500);
 
@@ -215,11 +218,14 @@ impl Running {
         // Nobody listens to the order only when every thread has ended.
         let _ = self.order.send(Order::Drain);
         loop {
-            if self.host.stats.requests.in_flight.get() == 0 {
+            let requests = &self.host.stats.requests;
+            // Whoever has nothing under way is told that this is the end, if that is soon done.
+            let told = requests.connections_open.get() == 0 || begun.elapsed() >= FAREWELLS;
+            if requests.in_flight.get() == 0 && told {
                 return true;
             }
             if begun.elapsed() >= within || hurry() {
-                return false;
+                return requests.in_flight.get() == 0;
             }
             thread::park_timeout(Duration::from_millis(20));
         }

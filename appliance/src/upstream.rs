@@ -40,6 +40,7 @@ pub struct Upstream {
     pub outlier: Option<Outlier>,
     pub places: Option<Places>,
     pub state: Arc<State>,
+    pub http2: bool,
     retries: Retries,
     turns: Turns,
 }
@@ -85,6 +86,7 @@ impl Upstream {
                 .max_in_flight
                 .map(|max| Places::compile(max, &state, now)),
             retries: Retries::new(&upstream.retries),
+            http2: upstream.http2,
             state,
         }
     }

@@ -183,6 +183,7 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
         &new.max_in_flight,
         or_else("none", ToString::to_string),
     );
+    changes.value(&format!("{path}.http2"), &old.http2, &new.http2, word);
 }
 
 fn limit(changes: &mut Changes, path: &str, old: &Limit, new: &Limit) {
@@ -274,6 +275,11 @@ prefilter: { interfaces: [eth0] }
                 "9000'",
                 "9000', '127.0.0.1:9001'",
                 "upstreams.app.servers: 127.0.0.1:9000 -> 127.0.0.1:9000, 127.0.0.1:9001",
+            ),
+            (
+                "9000']",
+                "9000'], http2: true",
+                "upstreams.app.http2: false -> true",
             ),
             ("path: /1", "path: /2", "routes.one: changed"),
             (

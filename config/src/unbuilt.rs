@@ -7,7 +7,7 @@
 const KEYS: &[(&str, &[&str])] = &[
     ("", &["gates", "tokens", "cluster", "plugins"]),
     ("listeners.NAME", &["tls", "proxy_protocol"]),
-    ("upstreams.NAME", &["tls", "http2", "health", "pool"]),
+    ("upstreams.NAME", &["tls", "health", "pool"]),
     ("upstreams.NAME.servers[]", &["tls"]),
     (
         "routes[]",

@@ -35,6 +35,8 @@ pub struct Upstream {
     pub breaker: Option<Breaker>,
     pub outlier: Option<Outlier>,
     pub max_in_flight: Option<MaxInFlight>,
+    /// Whether it is asked with HTTP/2, and with nothing else.
+    pub http2: bool,
 }
 
 /// One server of an upstream.
@@ -117,6 +119,11 @@ pub(crate) static SECTION: Section = Section {
             in_flight::SHAPE,
             "requests at one time; no bound by default",
         ),
+        Key::new(
+            "http2",
+            Shape::Flag,
+            "asked with HTTP/2, without TLS by prior knowledge; default false",
+        ),
     ],
     one_of: &[],
 };
@@ -183,6 +190,7 @@ impl Upstream {
         let retries = fields.or("retries", Retries::read, Retries::default());
         let outlier = fields.optional("outlier", Outlier::read);
         let max_in_flight = fields.optional("max_in_flight", MaxInFlight::read);
+        let http2 = fields.or("http2", read::flag, false);
         Some(Self {
             name: name?,
             servers: servers?,
@@ -192,6 +200,7 @@ impl Upstream {
             breaker: breaker?,
             outlier: outlier?,
             max_in_flight: max_in_flight?,
+            http2: http2?,
         })
     }
 }

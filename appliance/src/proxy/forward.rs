@@ -25,8 +25,15 @@ pub(super) fn peer(
     options.read_timeout = within(upstream.timeouts.read);
     options.write_timeout = within(upstream.timeouts.write);
     options.idle_timeout = Some(upstream.timeouts.idle);
+    if upstream.http2 {
+        options.set_http_version(2, 2);
+        options.max_h2_streams = MOST_STREAMS;
+    }
     Box::new(peer)
 }
+
+/// HTTP/2 streams on one connection to a server, if it allows as many; beyond them another one is opened.
+const MOST_STREAMS: usize = 100;
 
 /// Says for whom the request is, and makes the route's changes.
 ///

@@ -46,6 +46,9 @@ impl Overdue {
 /// The upstream's own deadline comes first, so that the client gets an answer rather than a closed door.
 pub const GRACE: Duration = Duration::from_millis(250);
 
+/// The same for a stream, which keeps nobody else waiting: an upstream may have to be connected to first.
+const STREAM_GRACE: Duration = Duration::from_secs(1);
+
 /// How far the present request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -116,14 +119,16 @@ impl Progress {
         self.body.store(0, Relaxed);
     }
 
-    /// When the request is to be given up, as far as is known now.
+    /// When a stream is to be given up, as far as is known now.
     pub fn due(&self) -> Option<Nanos> {
-        let whole = self.deadline().map(|deadline| deadline.plus(GRACE.into()));
+        let whole = self
+            .deadline()
+            .map(|deadline| deadline.plus(STREAM_GRACE.into()));
         let body = Some(Nanos(self.body.load(Relaxed))).filter(|body| *body > Nanos::ZERO);
         [whole, body].into_iter().flatten().min()
     }
 
-    /// Takes note that the request was given up at a time at which it was due.
+    /// Takes note that a stream was given up at a time at which it was due.
     pub fn give_up(&self, now: Nanos) {
         let body = Nanos(self.body.load(Relaxed));
         let overdue = if body > Nanos::ZERO && body <= now {
@@ -188,7 +193,7 @@ mod tests {
         progress.await_body(Nanos(100), Duration::from_nanos(50));
         assert_eq!(progress.due(), Some(Nanos(150)));
         progress.finish_within(Nanos(100), Duration::from_nanos(20));
-        let grace = Nanos::from(GRACE);
+        let grace = Nanos::from(STREAM_GRACE);
         assert_eq!(progress.due(), Some(Nanos(150)), "the whole has a grace");
         progress.has_body();
         assert_eq!(progress.due(), Some(Nanos(120).plus(grace)));

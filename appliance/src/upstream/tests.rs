@@ -23,6 +23,7 @@ fn upstream_of(servers: Vec<config::Server>, breaker: Option<config::Breaker>) -
         breaker,
         outlier: None,
         max_in_flight: None,
+        http2: false,
     }
 }
 

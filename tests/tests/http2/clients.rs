@@ -8,17 +8,21 @@ use floodwall_tests::{
 
 use crate::{front, start};
 
-fn run(command: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command)
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{command}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command}: {text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command} {arguments:?}: {text}{errors}"
+    );
     text
 }
 
-fn curl(web: SocketAddr, path: &str, more: &[&str]) -> String {
+pub(crate) fn curl(web: SocketAddr, path: &str, more: &[&str]) -> String {
     let url = format!("http://{web}{path}");
     let options = [
         "-sS",
@@ -41,12 +45,7 @@ fn curl_speaks_http_2_and_the_origin_sees_http_1() {
         ("GET", "/a?b=c")
     );
     assert_eq!(seen.header("host"), Some(web.to_string().as_str()));
-    assert_eq!(
-        seen.header("x-forwarded-for"),
-        Some("127.0.0.1")
-            .filter(|_| web.ip().to_string() == "127.0.0.1")
-            .or(seen.header("x-forwarded-for"))
-    );
+    assert!(seen.header("x-forwarded-for").is_some());
     assert_eq!(curl(web, "/", &["-d", "a body"]), "origin: /\n2 200");
     assert_eq!(origin.last().body, "a body");
     let line = floodwall.logged(|line| line["path"] == "/a");

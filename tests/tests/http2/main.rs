@@ -7,9 +7,11 @@ use floodwall_tests::{Floodwall, Loopback, Origin, Yaml};
 
 mod clients;
 mod floods;
+mod grpc;
 mod messages;
 mod resets;
 mod slow;
+mod upstreams;
 
 pub(crate) fn front(web: SocketAddr, origin: SocketAddr) -> Yaml {
     Yaml::new(

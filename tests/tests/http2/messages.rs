@@ -9,7 +9,7 @@ use std::{
 };
 
 use floodwall_tests::{
-    Floodwall, Http2, Loopback, eventually,
+    Floodwall, Http2, Loopback, Origin, eventually,
     h2::{Frame, reason},
 };
 
@@ -318,5 +318,26 @@ fn a_body_of_another_length_than_was_said_is_no_request() {
         assert_eq!(ended.reset, Some(reason::PROTOCOL_ERROR));
     }
     assert_eq!(client.get("/fine").expect("an answer").status, Some(200));
+    assert!(origin.seen().iter().all(|seen| seen.target == "/fine"));
+}
+
+/// Whether its length was said or not.
+#[test]
+fn a_body_beyond_the_bound_is_refused() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = front(web, origin.address()).with("max: {", "max: { body: 1KiB,");
+    let _floodwall = Floodwall::start(&yaml);
+    for fields in [&[("content-length", "2000")][..], &[]] {
+        let mut client = Http2::connect(web).expect("a connection");
+        let stream = client
+            .request("POST", "/", fields, false)
+            .expect("a stream");
+        for at in 0..4 {
+            let piece = Frame::data(stream, &[b'x'; 500], at == 3);
+            client.send(&piece).expect("it is open");
+        }
+        assert_eq!(client.end_of(stream).expect("an answer").status, Some(413));
+        assert_eq!(client.get("/fine").expect("an answer").status, Some(200));
+    }
     assert!(origin.seen().iter().all(|seen| seen.target == "/fine"));
 }

@@ -1,0 +1,111 @@
+//! HTTP/2 towards upstreams: a second service stands in front of the origin, and takes nothing but that.
+
+use std::net::SocketAddr;
+
+use floodwall_tests::{Client, Floodwall, Http2, Loopback, Origin, Request, eventually, h2::Frame};
+
+use crate::{clients::run, front};
+
+/// Two services, one behind the other, with HTTP/2 between them.
+struct Pair {
+    web: SocketAddr,
+    origin: Origin,
+    first: Floodwall<'static>,
+    second: Floodwall<'static>,
+}
+
+impl Pair {
+    fn start() -> Self {
+        let (web, inner, origin) = (Loopback::free(), Loopback::free(), Origin::start());
+        let second = Floodwall::start(&front(inner, origin.address()));
+        let first =
+            Floodwall::start(&front(web, inner).with("servers: [", "http2: true, servers: ["));
+        Self {
+            web,
+            origin,
+            first,
+            second,
+        }
+    }
+}
+
+#[test]
+fn http_1_clients_are_served_by_http_2_servers() {
+    let pair = Pair::start();
+    let client = Client::of(pair.web);
+    let response = client.send(
+        &Request::get("/a?b=c")
+            .host("example.org")
+            .header("Cookie", "a=1; b=2"),
+    );
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (200, "origin: /a?b=c\n")
+    );
+    let seen = pair.origin.last();
+    assert_eq!(seen.header("host"), Some("example.org"));
+    assert_eq!(seen.header("cookie"), Some("a=1; b=2"));
+    let post = Request::new("POST", "/")
+        .body("a body")
+        .header("TE", "gzip")
+        .header("Connection", "TE");
+    assert_eq!(client.send(&post).status, 200);
+    let seen = pair.origin.last();
+    assert_eq!(
+        (seen.method.as_str(), seen.body.as_str()),
+        ("POST", "a body")
+    );
+    let head = client.send(&Request::new("HEAD", "/"));
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(client.get("/mega").body.len(), 1 << 20);
+    assert_eq!(client.get("/status/404").status, 404);
+    let chunks = b"POST /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let answer = client.exchange(chunks).expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(pair.origin.last().body, "hello");
+    // All of it over one connection.
+    assert!(pair.second.status()["connections"]["accepted"].as_u64() <= Some(2));
+}
+
+#[test]
+fn http_2_goes_through_both() {
+    let pair = Pair::start();
+    let url = format!("http://{}/", pair.web);
+    let report = run("h2load", &["-n", "2000", "-c", "5", "-m", "100", &url]);
+    assert!(
+        report.contains("2000 succeeded, 0 failed, 0 errored"),
+        "{report}"
+    );
+    let mut client = Http2::connect(pair.web).expect("a connection");
+    let stream = client.request("POST", "/", &[], false).expect("a stream");
+    client
+        .send(&Frame::data(stream, b"hello", false))
+        .expect("it is open");
+    client
+        .send(&Frame::data(stream, b"", true))
+        .expect("it is open");
+    assert_eq!(client.end_of(stream).expect("an answer").status, Some(200));
+    assert_eq!(pair.origin.last().body, "hello");
+    assert_eq!(client.get("/mega").expect("an answer").body.len(), 1 << 20);
+    for floodwall in [&pair.first, &pair.second] {
+        eventually!(floodwall.status()["requests"]["in_flight"] == 0);
+    }
+}
+
+/// A stream that the client gives up is given up at the server too.
+#[test]
+fn a_reset_goes_on_to_the_server() {
+    let pair = Pair::start();
+    let mut client = Http2::connect(pair.web).expect("a connection");
+    let stream = client
+        .request("GET", "/slow/20000", &[], true)
+        .expect("a stream");
+    eventually!(pair.origin.count() == 1);
+    client
+        .send(&Frame::reset(stream, floodwall_tests::h2::reason::CANCEL))
+        .expect("it is open");
+    for floodwall in [&pair.first, &pair.second] {
+        eventually!(floodwall.status()["requests"]["in_flight"] == 0);
+    }
+    assert_eq!(client.get("/").expect("an answer").status, Some(200));
+}
