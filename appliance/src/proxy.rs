@@ -47,8 +47,7 @@ impl Proxy {
     /// Writes a response of our own and ends the phases.
     async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
         if answer.header.status.as_u16() >= 400 && grpc::is_call(session.req_header()) {
-            let header = grpc::answer(&answer)?;
-            session.write_response_header(header, true).await?;
+            grpc::respond(session, &answer).await?;
             return Ok(true);
         }
         let empty = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;
@@ -57,6 +56,9 @@ impl Proxy {
             session
                 .write_response_body(Some(Bytes::from(answer.body)), true)
                 .await?;
+        } else if session.as_downstream().is_http2() {
+            // A stream that ends with an error is not finished by the engine.
+            session.write_response_body(None, true).await?;
         }
         Ok(true)
     }

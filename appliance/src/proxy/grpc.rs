@@ -2,9 +2,10 @@
 
 use std::{fmt::Write, time::Duration};
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
 
 use crate::refusal::Answer;
 
@@ -39,19 +40,31 @@ pub(super) fn timeout(head: &RequestHeader) -> Option<Duration> {
     Some(one * number)
 }
 
-/// Says of a call what an answer of ours says of a request: the status stands in the header, which ends the stream.
+/// Says of a call what an answer of ours says of a request: its status stands in the trailers.
 ///
 /// # Errors
-/// Never: a message is made of visible ASCII.
-pub(super) fn answer(answer: &Answer) -> Result<Box<ResponseHeader>> {
+/// When the client is gone.
+pub(super) async fn respond(session: &mut Session, answer: &Answer) -> Result<()> {
+    let (header, trailers) = translate(answer)?;
+    session.write_response_header(header, false).await?;
+    session
+        .as_downstream_mut()
+        .write_response_trailers(trailers)
+        .await
+}
+
+fn translate(answer: &Answer) -> Result<(Box<ResponseHeader>, HeaderMap)> {
     let mut header = Box::new(ResponseHeader::build(200, Some(8))?);
     header.insert_header(header::CONTENT_TYPE, "application/grpc")?;
-    header.insert_header("grpc-status", status(answer.header.status.as_u16()))?;
-    header.insert_header("grpc-message", message(&answer.body))?;
     for (name, value) in own_fields(&answer.header.headers) {
         header.append_header(name.clone(), value.clone())?;
     }
-    Ok(header)
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status(answer.header.status.as_u16()).into());
+    if let Ok(message) = HeaderValue::from_str(&message(&answer.body)) {
+        trailers.insert("grpc-message", message);
+    }
+    Ok((header, trailers))
 }
 
 /// The fields of an answer that are not about its body.
@@ -157,13 +170,12 @@ mod tests {
     fn an_answer_becomes_a_status_and_a_message() {
         let mut said = crate::refusal::plain(429, "100 % of\tit").unwrap();
         said.header.insert_header("retry-after", 3).unwrap();
-        let header = answer(&said).unwrap();
+        let (header, trailers) = translate(&said).unwrap();
         assert_eq!(header.status, 200);
-        let field = |name: &str| header.headers.get(name).unwrap().to_str().unwrap();
-        assert_eq!(field("grpc-status"), "8");
-        assert_eq!(field("grpc-message"), "100 %25 of%09it");
-        assert_eq!(field("content-type"), "application/grpc");
-        assert_eq!(field("retry-after"), "3");
+        assert_eq!(trailers["grpc-status"], "8");
+        assert_eq!(trailers["grpc-message"], "100 %25 of%09it");
+        assert_eq!(header.headers["content-type"], "application/grpc");
+        assert_eq!(header.headers["retry-after"], "3");
         assert!(!header.headers.contains_key("content-length"));
     }
 }

@@ -10,12 +10,12 @@ use floodwall_tests::{
 
 use crate::front;
 
-const CONNECTIONS: usize = 100;
+/// Streams of each connection.
 const STREAMS: usize = 100;
 
 /// Opens streams on many connections and gives each of them up, some at once and some after a while.
-fn open_and_reset(web: SocketAddr, path: &str, settle: impl Fn()) {
-    let mut clients: Vec<_> = (0..CONNECTIONS)
+fn open_and_reset(web: SocketAddr, path: &str, connections: usize, settle: impl Fn()) {
+    let mut clients: Vec<_> = (0..connections)
         .map(|_| {
             let mut client = Http2::connect(web).expect("a connection");
             let streams: Vec<_> = (0..STREAMS)
@@ -70,7 +70,7 @@ fn ten_thousand_streams_that_are_reset_leave_nothing_behind() {
         .with(
             "routes:",
             "limits:
-  turns: { key: none, rate: 100/s, burst: 1, queue: { max_wait: 60s } }
+  turns: { key: none, rate: 200/s, burst: 1, queue: { max_wait: 60s } }
   slots: { key: none, concurrency: 3, queue: { max_wait: 60s } }
 routes:
   - { name: free, match: { path: /free }, respond: { status: 200 } }
@@ -78,9 +78,11 @@ routes:
   - { name: slots, match: { path_prefix: /slots }, limits: [slots], upstream: app }",
         );
     let floodwall = Floodwall::start(&yaml);
-    for path in ["/turns", "/slots", "/slow/30000"] {
-        open_and_reset(web, path, || {
-            eventually!(floodwall.status()["requests"]["in_flight"].as_u64() > Some(1000));
+    // Each that reaches the origin has a connection of its own there, with a thread.
+    for (path, connections) in [("/turns", 50), ("/slots", 50), ("/slow/30000", 3)] {
+        open_and_reset(web, path, connections, || {
+            let many = Some(connections as u64 * STREAMS as u64 / 2);
+            eventually!(floodwall.status()["requests"]["in_flight"].as_u64() > many);
         });
         assert_nothing_is_left(&floodwall);
     }

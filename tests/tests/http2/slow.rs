@@ -120,6 +120,10 @@ fn a_route_s_timeout_bounds_a_stream() {
         client.get("/slow/2000").expect("an answer").status,
         Some(504)
     );
+    let head = client
+        .request("HEAD", "/slow/2000", &[], true)
+        .expect("a stream");
+    assert_eq!(client.end_of(head).expect("an answer").status, Some(504));
     // A body that comes steadily and for ever.
     let stream = client
         .request("POST", "/body", &[], false)
