@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -68,9 +68,7 @@ fn translate(answer: &Answer) -> Result<(Box<ResponseHeader>, HeaderMap)> {
 }
 
 /// The fields of an answer that are not about its body.
-fn own_fields(
-    fields: &HeaderMap,
-) -> impl Iterator<Item = (&header::HeaderName, &header::HeaderValue)> {
+fn own_fields(fields: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     fields
         .iter()
         .filter(|(name, _)| **name != header::CONTENT_TYPE && **name != header::CONTENT_LENGTH)
