@@ -36,7 +36,10 @@ pub struct Listed {
     pub source: String,
     pub scope: String,
     pub reason: String,
+    /// `limit` or `operator`.
     pub by: String,
+    /// The user who asked for it; absent when a limit did, or nobody knows.
+    pub uid: Option<u32>,
     pub since_seconds_ago: f64,
     pub ends_in_seconds: f64,
     pub dropped_packets: u64,
@@ -140,9 +143,10 @@ pub fn list(host: &Host) -> Vec<Listed> {
             .to_owned(),
             by: match entry.by {
                 By::Limit => "limit",
-                By::Operator => "operator",
+                By::Operator { .. } => "operator",
             }
             .to_owned(),
+            uid: entry.by.uid(),
             since_seconds_ago: seconds(now.minus(entry.since)),
             ends_in_seconds: seconds(entry.until.minus(now)),
             dropped_packets: entry.packets,
@@ -209,6 +213,10 @@ pub fn strike(
         host.budget.release(client.source);
         return None;
     };
+    // Only now: what the budget did not allow is no offence.
+    block
+        .escalation
+        .blocked(&host.table, block.ledger, key, now);
     host.budget.note(client.source, opened.until);
     limit.stats.blocks.one();
     tracing::info!(

@@ -180,7 +180,9 @@ fn operators() -> io::Result<Runtime> {
 fn attend(operators: &Runtime, door: Door, admin: Option<TcpListener>, service: &Arc<Service>) {
     let answering = Arc::clone(service);
     operators.spawn(async move {
-        let served = door.serve(move |request| answering.answer(request)).await;
+        let served = door
+            .serve(move |request, uid| answering.answer(request, uid))
+            .await;
         report("the control socket", served);
     });
     if let Some(listener) = admin {

@@ -23,8 +23,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Answers one question of the control socket. A reload takes as long as it takes.
-    pub fn answer(&self, request: Request) -> Reply {
+    /// Answers one question that the user of this number asks over the control socket. A reload takes as long as it
+    /// takes.
+    pub fn answer(&self, request: Request, uid: Option<u32>) -> Reply {
         match request {
             Request::Status => Reply::Status(Box::new(self.status())),
             Request::Limits => {
@@ -41,7 +42,7 @@ impl Service {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(refused) => Reply::ReloadRefused(refused),
             },
-            Request::AddBlock(block) => self.add_block(&block),
+            Request::AddBlock(block) => self.add_block(&block, By::Operator { uid }),
             Request::RemoveBlock { source } => self.remove_block(&source),
             Request::ClearBlocks => Reply::BlocksRemoved {
                 count: blocks::clear(&self.host),
@@ -61,7 +62,7 @@ impl Service {
         }
     }
 
-    fn add_block(&self, block: &NewBlock) -> Reply {
+    fn add_block(&self, block: &NewBlock, by: By) -> Reply {
         let address = match self.address(&block.source) {
             Ok(address) => address,
             Err(message) => return Reply::Failed { message },
@@ -72,14 +73,7 @@ impl Service {
             Scope::Listeners
         };
         let duration = Nanos::from_millis(block.duration_ms);
-        match blocks::add(
-            &self.host,
-            address,
-            duration,
-            scope,
-            &block.reason,
-            By::Operator,
-        ) {
+        match blocks::add(&self.host, address, duration, scope, &block.reason, by) {
             Ok(opened) => Reply::BlockAdded(BlockAdded {
                 source: block.source.clone(),
                 ends_in_seconds: std::time::Duration::from(opened.until.minus(self.host.now()))

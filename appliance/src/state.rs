@@ -38,6 +38,9 @@ struct Block {
     address: IpAddr,
     host: bool,
     operator: bool,
+    /// Who the operator was, where that is known.
+    #[serde(default)]
+    uid: Option<u32>,
     reason: String,
     /// Milliseconds since 1970: the monotonic clock starts again with the machine.
     ends: u64,
@@ -119,7 +122,7 @@ fn restore(host: &Host, saved: &Saved) {
             Scope::Listeners
         };
         let by = if block.operator {
-            By::Operator
+            By::Operator { uid: block.uid }
         } else {
             By::Limit
         };
@@ -161,7 +164,8 @@ fn present(host: &Host) -> Saved {
         .map(|entry| Block {
             address: entry.source.address(),
             host: entry.scope == Scope::Host,
-            operator: entry.by == By::Operator,
+            operator: entry.by != By::Limit,
+            uid: entry.by.uid(),
             reason: entry.reason,
             ends: wall.saturating_add(entry.until.minus(now).0 / 1_000_000),
         })

@@ -43,7 +43,8 @@ impl Ledger {
 }
 
 impl Escalation {
-    /// Counts one refusal. The one that fills the window answers with the block's duration.
+    /// Counts one refusal. The one that fills the window answers with how long the source is to be blocked: whoever
+    /// blocks it then tells [`Escalation::blocked`].
     pub fn strike<M: AsRef<[Set]>>(
         &self,
         table: &FlowTable<M>,
@@ -61,10 +62,20 @@ impl Escalation {
         }
         table.clear(strikes);
         let offences = FlowId::new(source, ledger.offences);
-        let known = table
-            .update(offences, now, |word| Ok(self.repeated(word, now).word()))
-            .ok()?;
-        Some(self.duration(Tally::read(known.time, now)?.count))
+        Some(self.duration(self.repeated(table.time(offences), now).count))
+    }
+
+    /// Counts a block that was made, so that the next one is twice as long.
+    pub fn blocked<M: AsRef<[Set]>>(
+        &self,
+        table: &FlowTable<M>,
+        ledger: Ledger,
+        source: KeyHash,
+        now: Nanos,
+    ) {
+        let offences = FlowId::new(source, ledger.offences);
+        // Where too many threads race for the cell, the next block is as long as this one.
+        let _ = table.update(offences, now, |word| Ok(self.repeated(word, now).word()));
     }
 
     /// The duration of a source's `offence`-th block, counted from one: doubled each time, up to the longest.
@@ -128,8 +139,17 @@ mod tests {
             }
         }
 
-        fn strike(&self, at: u64) -> Option<Nanos> {
+        /// A refusal, after which nobody blocks.
+        fn refuse(&self, at: u64) -> Option<Nanos> {
             RULE.strike(&self.table, self.ledger, self.source, Nanos::from_secs(at))
+        }
+
+        /// A refusal, and a block when it is one too many.
+        fn strike(&self, at: u64) -> Option<Nanos> {
+            let duration = self.refuse(at)?;
+            let now = Nanos::from_secs(at);
+            RULE.blocked(&self.table, self.ledger, self.source, now);
+            Some(duration)
         }
     }
 
@@ -144,6 +164,18 @@ mod tests {
             [110, 111, 112].map(|at| story.strike(at)),
             [None, None, Some(Nanos::from_secs(10))]
         );
+    }
+
+    #[test]
+    fn a_block_that_nobody_makes_is_no_offence() {
+        let story = Story::new();
+        for at in [100, 110, 120] {
+            let asked = (0..3).find_map(|_| story.refuse(at));
+            assert_eq!(asked, Some(Nanos::from_secs(5)));
+        }
+        let made = |at: u64| (0..3).find_map(|_| story.strike(at));
+        assert_eq!(made(130), Some(Nanos::from_secs(5)));
+        assert_eq!(made(140), Some(Nanos::from_secs(10)));
     }
 
     #[test]

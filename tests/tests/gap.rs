@@ -184,18 +184,28 @@ fn nor_in_the_stack() {
     no_gap_over(20, "generic");
 }
 
+#[test]
+fn counters_add_up_after_a_soak_in_the_driver() {
+    needs_root!();
+    counters_add_up_after_a_soak("native");
+}
+
+#[test]
+fn counters_add_up_after_a_soak_in_the_stack() {
+    needs_root!();
+    counters_add_up_after_a_soak("generic");
+}
+
 /// A mixed flood with reloads, restarts and list swaps, for `FLOODWALL_SOAK_SECONDS`, or for ten: at the end the
 /// reasons add up to the packets that came in.
-#[test]
-fn counters_add_up_after_a_soak() {
-    needs_root!();
+fn counters_add_up_after_a_soak(mode: &str) {
     let seconds = env::var("FLOODWALL_SOAK_SECONDS").map_or(10, |text| {
         text.parse().expect("FLOODWALL_SOAK_SECONDS is a number")
     });
     let scene = Scene::new();
     let before = scene.wire.delivered(&scene.edge);
     let limit = "  limits:\n    per-source: { match: { protocol: udp }, key: source, rate: 1000/s, burst: 100 }\n";
-    let mut floodwall = scene.start("native", limit);
+    let mut floodwall = scene.start(mode, limit);
     // What came in before the program was there met nobody.
     let unmet = |scene: &Scene, floodwall: &Floodwall<'_>| {
         scene.wire.delivered(&scene.edge) - before - sum(&floodwall.status())

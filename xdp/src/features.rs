@@ -1,13 +1,13 @@
 //! What this kernel can do for the pre-filter: asked, never concluded from its version.
 
+mod frags;
+
 use aya::{
     maps::MapType,
     programs::ProgramType,
     sys::{is_helper_supported, is_map_supported},
 };
-use aya_obj::generated::bpf_func_id::{
-    BPF_FUNC_ktime_get_coarse_ns, BPF_FUNC_tcp_gen_syncookie, BPF_FUNC_xdp_get_buff_len,
-};
+use aya_obj::generated::bpf_func_id::{BPF_FUNC_ktime_get_coarse_ns, BPF_FUNC_tcp_gen_syncookie};
 
 /// A part of the kernel that the pre-filter uses or could use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,7 @@ pub fn features() -> Vec<Feature> {
         present,
     };
     vec![
-        // The helper for the length of all buffers came with the buffers.
-        feature("frags", "5.18", false, helper(BPF_FUNC_xdp_get_buff_len)),
+        feature("frags", "5.18", false, frags::are_taken()),
         feature(
             "coarse-clock",
             "5.11",

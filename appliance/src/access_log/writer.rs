@@ -1,6 +1,7 @@
 //! The thread that writes the log, and what waits for it.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -36,8 +37,8 @@ pub(super) struct Writer {
 #[derive(Debug, Default)]
 struct Pending {
     lines: Vec<u8>,
-    /// Where lines go from now on.
-    next: Option<Sink>,
+    /// Where lines go from so many bytes on.
+    turns: VecDeque<(usize, Sink)>,
     closed: bool,
     /// The writer has written its last line.
     ended: bool,
@@ -81,7 +82,10 @@ impl Writer {
     /// Writes to another sink from the next line on.
     pub(super) fn redirect(&self, sink: Sink) {
         self.on.store(sink.is_read(), Relaxed);
-        self.lock().next = Some(sink);
+        let mut pending = self.lock();
+        let at = pending.lines.len();
+        pending.turns.push_back((at, sink));
+        drop(pending);
         self.wake.notify_all();
     }
 
@@ -99,10 +103,12 @@ impl Writer {
         let mut batch = Batch::default();
         let mut last_chance = None;
         loop {
-            let (next, closed) = self.fetch(&mut batch);
+            let closed = self.fetch(&mut batch);
             let (progress, lost) = batch.write(&mut sink);
             self.dropped.add(lost);
-            if let Some(next) = next {
+            if progress == Progress::Full
+                && let Some(next) = batch.turn().or_else(|| self.turn())
+            {
                 self.dropped.add(batch.tear());
                 sink = next;
                 continue;
@@ -119,24 +125,30 @@ impl Writer {
         }
     }
 
-    /// Waits for lines, unless there are some left, and tells what else is asked for.
-    fn fetch(&self, batch: &mut Batch) -> (Option<Sink>, bool) {
+    /// Waits for lines, unless there are some left, and tells whether they are the last.
+    fn fetch(&self, batch: &mut Batch) -> bool {
         let idle = batch.is_empty();
         let nothing_asked =
-            |pending: &mut Pending| idle && !pending.closed && pending.next.is_none();
+            |pending: &mut Pending| idle && !pending.closed && pending.turns.is_empty();
         let (mut pending, _) = self
             .wake
             .wait_timeout_while(self.lock(), FLUSH_AFTER, nothing_asked)
             .unwrap_or_else(PoisonError::into_inner);
         if idle {
-            batch.fill(&mut pending.lines);
+            batch.fill(&mut pending);
         }
-        (pending.next.take(), pending.closed)
+        pending.closed
+    }
+
+    /// Where lines are to go next: sooner than was said, for the present sink takes no more.
+    fn turn(&self) -> Option<Sink> {
+        self.lock().turns.pop_front().map(|(_, sink)| sink)
     }
 
     fn end(&self, batch: &mut Batch) {
         let mut pending = self.lock();
-        self.dropped.add(batch.give_up() + lines(&pending.lines));
+        self.dropped
+            .add(batch.give_up(batch.lines.len()) + lines(&pending.lines));
         pending.lines.clear();
         pending.ended = true;
         self.wake.notify_all();
@@ -157,11 +169,12 @@ enum Progress {
     Full,
 }
 
-/// Lines on their way into a sink.
+/// Lines on their way into a sink, or into several.
 #[derive(Debug, Default)]
 struct Batch {
     lines: Vec<u8>,
-    /// How many bytes the sink has taken.
+    turns: VecDeque<(usize, Sink)>,
+    /// How many bytes were taken.
     done: usize,
     /// The sink has half a line that nobody completes.
     torn: bool,
@@ -169,43 +182,60 @@ struct Batch {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.done == self.lines.len()
+        self.done == self.lines.len() && self.turns.is_empty()
     }
 
-    fn fill(&mut self, lines: &mut Vec<u8>) {
+    fn fill(&mut self, pending: &mut Pending) {
         self.lines.clear();
         self.done = 0;
-        if self.torn && !lines.is_empty() {
-            self.lines.push(b'\n');
-            self.torn = false;
-        }
-        if self.lines.is_empty() {
-            std::mem::swap(&mut self.lines, lines);
-        } else {
-            self.lines.append(lines);
-        }
+        std::mem::swap(&mut self.lines, &mut pending.lines);
+        std::mem::swap(&mut self.turns, &mut pending.turns);
     }
 
-    /// Gives the sink what it takes without waiting. What it refuses for good, as a full disk does, is given up so
-    /// that the next lines may find it mended: tells how many lines.
+    /// Gives each sink what it takes without waiting, and tells how many lines were given up.
     fn write(&mut self, sink: &mut Sink) -> (Progress, u64) {
-        while !self.is_empty() {
-            match sink.write(&self.lines[self.done..]) {
-                Ok(taken) => self.done += taken,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let mut lost = 0;
+        loop {
+            let end = self.turns.front().map_or(self.lines.len(), |(at, _)| *at);
+            match self.write_until(end, sink) {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return (Progress::Full, 0);
+                    return (Progress::Full, lost);
                 }
-                Err(_) => return (Progress::Done, self.give_up()),
+                // A full disk, say. The next lines may find it mended.
+                Err(_) => lost += self.give_up(end),
+            }
+            match self.turn() {
+                Some(next) => *sink = next,
+                None => return (Progress::Done, lost),
             }
         }
-        (Progress::Done, 0)
     }
 
-    fn give_up(&mut self) -> u64 {
-        let lost = lines(&self.lines[self.done..]);
-        self.torn = self.is_within_a_line();
-        self.done = self.lines.len();
+    fn write_until(&mut self, end: usize, sink: &mut Sink) -> io::Result<()> {
+        if self.torn && self.done < end {
+            sink.write(b"\n")?;
+            self.torn = false;
+        }
+        while self.done < end {
+            match sink.write(&self.lines[self.done..end]) {
+                Ok(taken) => self.done += taken,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Option<Sink> {
+        self.torn = self.torn && self.turns.is_empty();
+        self.turns.pop_front().map(|(_, sink)| sink)
+    }
+
+    fn give_up(&mut self, end: usize) -> u64 {
+        let lost = lines(&self.lines[self.done..end]);
+        self.torn |= self.is_within_a_line();
+        self.done = end;
         lost
     }
 

@@ -122,7 +122,10 @@ fn print(out: &mut impl Write, blocks: &[Listed]) -> Result<(), Failure> {
             block.dropped_packets.to_string(),
             bytes(block.dropped_bytes),
             block.scope.clone(),
-            block.by.clone(),
+            match block.uid {
+                Some(uid) => format!("{} uid {uid}", block.by),
+                None => block.by.clone(),
+            },
             block.reason.clone(),
         ]);
     }

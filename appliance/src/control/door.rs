@@ -84,7 +84,7 @@ impl Door {
     /// When the runtime cannot watch the socket.
     pub async fn serve(
         self,
-        answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(Request, Option<u32>) -> Reply + Send + Sync + 'static,
     ) -> io::Result<()> {
         let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
         let answer = Arc::new(answer);
@@ -165,9 +165,10 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 /// Answers one caller line by line, until it leaves, stalls or says something that is no request.
 async fn converse(
     mut stream: tokio::net::UnixStream,
-    answer: Arc<impl Fn(Request) -> Reply + Send + Sync + 'static>,
+    answer: Arc<impl Fn(Request, Option<u32>) -> Reply + Send + Sync + 'static>,
 ) -> io::Result<()> {
     let who = stream.peer_cred().ok();
+    let uid = who.map(|who| who.uid());
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     while let Some(line) = timeout(PATIENCE, read_line(&mut reader)).await?? {
@@ -176,7 +177,7 @@ async fn converse(
                 note(&request, who);
                 let answer = Arc::clone(&answer);
                 // A panic in an answer is that caller's loss alone.
-                tokio::task::spawn_blocking(move || answer(request))
+                tokio::task::spawn_blocking(move || answer(request, uid))
                     .await
                     .map_err(io::Error::other)?
             }
@@ -284,7 +285,7 @@ mod tests {
             .build()
             .unwrap();
         let door = Door::claim(path).unwrap();
-        runtime.spawn(door.serve(|request| match request {
+        runtime.spawn(door.serve(|request, _| match request {
             Request::ClearBlocks => Reply::BlocksRemoved { count: 3 },
             other => Reply::Failed {
                 message: format!("{other:?}"),

@@ -28,6 +28,10 @@ fn a_blocked_source_is_out_at_once_and_in_again_at_once() {
         (&block["source"], &block["reason"], &block["by"]),
         (&"127.0.0.1".into(), &"a story".into(), &"operator".into())
     );
+    let uid = nix::unistd::geteuid().as_raw();
+    assert_eq!(block["uid"], uid);
+    let table = site.prints(&["blocks", "list"]);
+    assert!(table.contains(&format!(" operator uid {uid} ")), "{table}");
     assert!(
         (3590.0..=3600.0).contains(&block["ends_in_seconds"].as_f64().unwrap()),
         "{block}"

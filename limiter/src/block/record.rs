@@ -12,12 +12,45 @@ const REASON_WORDS: usize = 8;
 
 /// Who asked for a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum By {
     /// A limit whose refusals escalated.
-    Limit = 1,
+    Limit,
     /// A person, by `floodwall blocks add`.
-    Operator = 2,
+    Operator {
+        /// The user's number; none when nobody knows.
+        uid: Option<u32>,
+    },
+}
+
+impl By {
+    /// What stands for a user that nobody knows: the number that the kernel gives to none.
+    const NOBODY: u32 = u32::MAX;
+
+    /// The user who asked for it; none when a limit did, or nobody knows.
+    pub const fn uid(self) -> Option<u32> {
+        match self {
+            Self::Limit => None,
+            Self::Operator { uid } => uid,
+        }
+    }
+
+    const fn code(self) -> (u8, u32) {
+        match self {
+            Self::Limit => (1, Self::NOBODY),
+            Self::Operator { uid: Some(uid) } => (2, uid),
+            Self::Operator { uid: None } => (2, Self::NOBODY),
+        }
+    }
+
+    fn of(code: u8, uid: u32) -> Option<Self> {
+        match code {
+            1 => Some(Self::Limit),
+            2 => Some(Self::Operator {
+                uid: (uid != Self::NOBODY).then_some(uid),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// The memory of one block's record. All zeros is a free record.
@@ -116,15 +149,17 @@ impl Record {
 
     fn fill(&self, entry: &Entry) {
         let reason = cut(&entry.reason);
+        let (by, uid) = entry.by.code();
+        let [u0, u1, u2, u3] = uid.to_le_bytes();
         let about = [
             reason.len().to_le_bytes()[0],
             entry.prefix,
-            entry.by as u8,
+            by,
             entry.scope as u8,
-            0,
-            0,
-            0,
-            0,
+            u0,
+            u1,
+            u2,
+            u3,
         ];
         self.about.store(u64::from_le_bytes(about), SeqCst);
         self.since.store(entry.since.0, SeqCst);
@@ -138,12 +173,8 @@ impl Record {
     }
 
     fn parse(&self) -> Option<Entry> {
-        let [length, prefix, by, scope, ..] = self.about.load(SeqCst).to_le_bytes();
-        let by = match by {
-            1 => By::Limit,
-            2 => By::Operator,
-            _ => return None,
-        };
+        let [length, prefix, by, scope, uid @ ..] = self.about.load(SeqCst).to_le_bytes();
+        let by = By::of(by, u32::from_le_bytes(uid))?;
         let scope = match scope {
             0 => Scope::Listeners,
             1 => Scope::Host,

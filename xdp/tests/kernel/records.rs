@@ -24,7 +24,7 @@ fn a_listed_block_counts_the_packets_and_bytes_it_drops_and_no_others() {
         source,
         prefix: 32,
         scope: Scope::Listeners,
-        by: By::Operator,
+        by: By::Operator { uid: None },
         reason: "a test",
     };
     let (now, minute) = (Nanos::SECOND, Nanos::from_secs(60));

@@ -65,7 +65,7 @@ fn the_later_end_wins_and_the_count_goes_on() {
 
     let later = NOW.plus(Nanos::SECOND);
     let by_hand = Block {
-        by: By::Operator,
+        by: By::Operator { uid: Some(1000) },
         reason: "looks odd",
         ..first
     };
@@ -79,7 +79,7 @@ fn the_later_end_wins_and_the_count_goes_on() {
     let entry = book.get(&table, first.source, first.scope, later).unwrap();
     assert_eq!(
         (entry.by, entry.packets, entry.since),
-        (By::Operator, 1, NOW)
+        (By::Operator { uid: Some(1000) }, 1, NOW)
     );
     assert_eq!(entry.until, later.plus(Nanos::from_secs(3600)));
 }
