@@ -2,8 +2,8 @@
 //!
 //! A veth pair whose one end transmits frames as a driver does, out of `BPF_PROG_TEST_RUN` with live frames, so that
 //! no socket and no copy is in the figure. Each filter has the other end in its turn, as an operator
-//! would write it: a source on the deny list, and packets above a rate for each source. nftables has its earliest
-//! hook for both. `ns` is all that one core does for a packet, from its transmission to its end; `of-nftables` is
+//! would write it: a source on the deny list, which has one entry or a million, and packets above a rate for each
+//! source. nftables has its earliest hook for all. `ns` is all that one core does for a packet, from its transmission to its end; `ratio` is
 //! ours over theirs. Needs root; the tools come with Debian's nftables and xdp-tools.
 
 #[path = "../tests/kernel/packet.rs"]
@@ -23,7 +23,11 @@ mod rig {
     pub(crate) mod xdp_filter;
 }
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
+};
 
 use aya::{
     Ebpf,
@@ -31,6 +35,7 @@ use aya::{
 };
 use floodwall_limiter::{Nanos, Quota};
 use floodwall_xdp::{PacketKey, PacketLimit, Rules};
+use ipnet::IpNet;
 use packet::udp;
 use rig::{
     parts::PARTS,
@@ -65,7 +70,17 @@ fn main() -> Result<(), Failure> {
             ..Rules::new(1)
         })
     })?;
-    let denied_by_nftables = wire.median(|| Nftables::load(&nftables_list()))?;
+    let denied_by_nftables = wire.median(|| Nftables::load(&nftables_list(&interval())))?;
+    let of_million = wire.median(|| {
+        floodwall(&Rules {
+            deny: million()
+                .map(|address| IpNet::from(IpAddr::V4(address)))
+                .collect(),
+            ..Rules::new(1)
+        })
+    })?;
+    let of_million_by_nftables =
+        wire.median(|| Nftables::load(&nftables_list(&addresses(million()))))?;
     let denied_by_xdp_filter = wire.median(|| XdpFilter::load("receives", BAD))?;
     let limited = wire.median(|| {
         floodwall(&Rules {
@@ -77,6 +92,12 @@ fn main() -> Result<(), Failure> {
     for (case, ours, rival, theirs) in [
         ("denied", denied, "nftables", denied_by_nftables),
         ("denied", denied, "xdp-filter", denied_by_xdp_filter),
+        (
+            "denied-of-1000000",
+            of_million,
+            "nftables",
+            of_million_by_nftables,
+        ),
         ("limited", limited, "nftables", limited_by_nftables),
     ] {
         println!(
@@ -233,10 +254,30 @@ impl Drop for Nftables {
     }
 }
 
-fn nftables_list() -> String {
+/// A million addresses, the bad one among them.
+fn million() -> impl Iterator<Item = Ipv4Addr> {
+    let others = (1..1_000_000).map(|index| Ipv4Addr::from(0x0a00_0000 + index));
+    others.chain(BAD.parse())
+}
+
+/// A set of exact addresses, which nftables hashes.
+fn addresses(all: impl Iterator<Item = Ipv4Addr>) -> String {
+    let all: Vec<_> = all.map(|address| address.to_string()).collect();
+    let elements = all.join(", ");
+    format!(
+        "type ipv4_addr; size {}; elements = {{ {elements} }};",
+        all.len()
+    )
+}
+
+fn interval() -> String {
+    format!("type ipv4_addr; flags interval; elements = {{ {NETWORK} }};")
+}
+
+fn nftables_list(set: &str) -> String {
     format!(
         "table netdev bench {{
-           set bad {{ type ipv4_addr; flags interval; elements = {{ {NETWORK} }}; }}
+           set bad {{ {set} }}
            chain early {{
              type filter hook ingress device \"receives\" priority 0; policy accept;
              ip saddr @bad drop

@@ -26,8 +26,20 @@ pub(crate) fn lookup(source: Address) -> Value {
     match (source.as_v4(), source.halves()) {
         (Some(_), _) if !rules::on(LISTED_V4) => 0,
         (None, _) if !rules::on(LISTED_V6) => 0,
-        (Some(bits), _) => list::lookup(shape(&LISTS.v4), &BucketsV4, V4(bits)),
-        (None, [high, low]) => list::lookup(shape(&LISTS.v6), &BucketsV6, V6 { high, low }),
+        (Some(bits), _) => {
+            let buckets = Buckets {
+                buckets: &LIST_V4,
+                lengths: &raw const LISTS.lengths_v4,
+            };
+            list::lookup(shape(&LISTS.v4), &buckets, V4(bits))
+        }
+        (None, [high, low]) => {
+            let buckets = Buckets {
+                buckets: &LIST_V6,
+                lengths: &raw const LISTS.lengths_v6,
+            };
+            list::lookup(shape(&LISTS.v6), &buckets, V6 { high, low })
+        }
     }
 }
 
@@ -52,11 +64,37 @@ fn shape(shape: &'static Shape) -> Shape {
     }
 }
 
+/// A family's buckets, and the lengths that the search through them asks for.
 #[derive(Clone, Copy)]
-struct BucketsV4;
+struct Buckets<const WORDS: usize, const NODES: usize> {
+    buckets: &'static Array<[u64; WORDS]>,
+    lengths: *const [u8; NODES],
+}
 
-#[derive(Clone, Copy)]
-struct BucketsV6;
+impl<const WORDS: usize, const NODES: usize> Memory for Buckets<WORDS, NODES> {
+    type Bucket = Words;
+
+    #[inline(always)]
+    fn length(&self, node: usize) -> u8 {
+        // SAFETY: `node` is below the array's size.
+        unsafe { ptr::read_volatile(self.lengths.cast::<u8>().add(node)) }
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<Words> {
+        self.buckets.get_ptr(index).map(|words| Words(words.cast()))
+    }
+
+    #[inline(always)]
+    fn word(bucket: Words, index: usize) -> u64 {
+        bucket.at(index)
+    }
+
+    #[inline(always)]
+    fn forget(number: u64) -> u64 {
+        rules::forget(number)
+    }
+}
 
 /// The words of a bucket.
 #[derive(Clone, Copy)]
@@ -67,55 +105,5 @@ impl Words {
     fn at(self, index: usize) -> u64 {
         // SAFETY: the callers stay below the family's number of words. Nobody writes a bucket any more.
         unsafe { *self.0.add(index) }
-    }
-}
-
-impl Memory for BucketsV4 {
-    type Bucket = Words;
-
-    #[inline(always)]
-    fn length(&self, node: usize) -> u8 {
-        // SAFETY: `node` is below the array's size.
-        unsafe { ptr::read_volatile((&raw const LISTS.lengths_v4).cast::<u8>().add(node)) }
-    }
-
-    #[inline(always)]
-    fn bucket(&self, index: u32) -> Option<Words> {
-        LIST_V4.get_ptr(index).map(|words| Words(words.cast()))
-    }
-
-    #[inline(always)]
-    fn word(bucket: Words, index: usize) -> u64 {
-        bucket.at(index)
-    }
-
-    #[inline(always)]
-    fn forget(number: u64) -> u64 {
-        rules::forget(number)
-    }
-}
-
-impl Memory for BucketsV6 {
-    type Bucket = Words;
-
-    #[inline(always)]
-    fn length(&self, node: usize) -> u8 {
-        // SAFETY: as above.
-        unsafe { ptr::read_volatile((&raw const LISTS.lengths_v6).cast::<u8>().add(node)) }
-    }
-
-    #[inline(always)]
-    fn bucket(&self, index: u32) -> Option<Words> {
-        LIST_V6.get_ptr(index).map(|words| Words(words.cast()))
-    }
-
-    #[inline(always)]
-    fn word(bucket: Words, index: usize) -> u64 {
-        bucket.at(index)
-    }
-
-    #[inline(always)]
-    fn forget(number: u64) -> u64 {
-        rules::forget(number)
     }
 }
