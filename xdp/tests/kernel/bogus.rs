@@ -1,5 +1,7 @@
 //! What nobody sends in good faith, by tables: each check finds its own, and nothing when it is off.
 
+mod fragments;
+
 use floodwall_xdp::{Action, Checks, Loaded, Reason, Rules};
 
 use super::{
@@ -45,18 +47,36 @@ impl Outside {
             ifindex: index("right"),
         }
     }
+}
+
+/// A check that one program has and another has not.
+struct Checked {
+    outside: Outside,
+    on: Loaded,
+    off: Loaded,
+}
+
+impl Checked {
+    /// The check that `set` sets; [`None`] where no program can be loaded.
+    fn by(set: impl Fn(&mut Rules)) -> Option<Self> {
+        if skipped() {
+            return None;
+        }
+        let outside = Outside::new();
+        Some(Self {
+            off: outside.bench.load(&unchecked(|_| {})),
+            on: outside.bench.load(&unchecked(set)),
+            outside,
+        })
+    }
 
     /// Sends each packet through both programs and compares what decides over it.
-    fn compare<'a>(
-        &self,
-        on: &Loaded,
-        off: &Loaded,
-        table: impl IntoIterator<Item = (&'a str, Vec<u8>, Reason)>,
-    ) {
+    fn compare<'a>(&self, table: impl IntoIterator<Item = (&'a str, Vec<u8>, Reason)>) {
+        let Outside { bench, ifindex, .. } = &self.outside;
         for (what, packet, expected) in table {
-            let reason = self.bench.send_over(on, &packet, self.ifindex);
+            let reason = bench.send_over(&self.on, &packet, *ifindex);
             assert_eq!(reason, expected, "{what}");
-            let reason = self.bench.send_over(off, &packet, self.ifindex);
+            let reason = bench.send_over(&self.off, &packet, *ifindex);
             assert_eq!(reason, Reason::Passed, "{what}, unchecked");
         }
     }
@@ -64,14 +84,9 @@ impl Outside {
 
 #[test]
 fn flags_that_contradict_each_other_are_dropped() {
-    if skipped() {
+    let Some(check) = Checked::by(|rules| rules.checks.tcp_flags = Action::Drop) else {
         return;
-    }
-    let outside = Outside::new();
-    let off = outside.bench.load(&unchecked(|_| {}));
-    let on = outside
-        .bench
-        .load(&unchecked(|rules| rules.checks.tcp_flags = Action::Drop));
+    };
     for (what, flags, bad) in [
         ("null", 0, true),
         ("SYN", SYN, false),
@@ -95,20 +110,15 @@ fn flags_that_contradict_each_other_are_dropped() {
             Reason::Passed
         };
         let table = [V4, V6].map(|from| (what, tcp(from, 443, flags).bytes(), expected));
-        outside.compare(&on, &off, table);
+        check.compare(table);
     }
 }
 
 #[test]
 fn a_packet_to_where_it_comes_from_is_dropped_but_on_the_loopback() {
-    if skipped() {
+    let Some(check) = Checked::by(|rules| rules.checks.land = Action::Drop) else {
         return;
-    }
-    let outside = Outside::new();
-    let off = outside.bench.load(&unchecked(|_| {}));
-    let on = outside
-        .bench
-        .load(&unchecked(|rules| rules.checks.land = Action::Drop));
+    };
     let land = [
         ("TCP", tcp(TO_V4, 443, SYN).bytes()),
         ("UDP over IPv6", udp(TO_V6, 443).bytes()),
@@ -117,11 +127,11 @@ fn a_packet_to_where_it_comes_from_is_dropped_but_on_the_loopback() {
     let table = land
         .clone()
         .map(|(what, packet)| (what, packet, Reason::Land));
-    outside.compare(&on, &off, table);
+    check.compare(table);
     let good = [("somebody else", tcp(V4, 443, SYN).bytes(), Reason::Passed)];
-    outside.compare(&on, &off, good);
+    check.compare(good);
     for (what, packet) in land {
-        let reason = outside.bench.send_over(&on, &packet, LOOPBACK);
+        let reason = check.outside.bench.send_over(&check.on, &packet, LOOPBACK);
         assert_eq!(reason, Reason::Passed, "{what}, on the loopback");
     }
 }
@@ -130,14 +140,9 @@ const LOOPBACK: u32 = 1;
 
 #[test]
 fn addresses_of_no_network_are_dropped() {
-    if skipped() {
+    let Some(check) = Checked::by(|rules| rules.checks.martians = Action::Drop) else {
         return;
-    }
-    let outside = Outside::new();
-    let off = outside.bench.load(&unchecked(|_| {}));
-    let on = outside
-        .bench
-        .load(&unchecked(|rules| rules.checks.martians = Action::Drop));
+    };
     let to = |packet: Packet, address: &str| packet.to(address).bytes();
     for (what, packet, martian) in [
         ("0/8", udp("0.1.2.3", 53).bytes(), true),
@@ -187,16 +192,17 @@ fn addresses_of_no_network_are_dropped() {
         } else {
             Reason::Passed
         };
-        outside.compare(&on, &off, [(what, packet, expected)]);
+        check.compare([(what, packet, expected)]);
     }
     for from in ["127.0.0.1", "::1"] {
         let packet = udp(from, 53).bytes();
-        let reason = outside.bench.send_over(&on, &packet, LOOPBACK);
+        let reason = check.outside.bench.send_over(&check.on, &packet, LOOPBACK);
         assert_eq!(reason, Reason::Passed, "{from} on the loopback");
     }
     // Whoever looks for duplicates has no address yet.
     let solicitation = icmp6("::", 135).bytes();
-    let reason = outside.bench.send_over(&on, &solicitation, outside.ifindex);
+    let Outside { bench, ifindex, .. } = &check.outside;
+    let reason = bench.send_over(&check.on, &solicitation, *ifindex);
     assert_eq!(reason, Reason::NeighbourDiscovery);
 }
 
@@ -221,16 +227,10 @@ const OVER_IPV6: usize = 14 + 40;
 const MORE: u16 = 0x2000;
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "they are a table's")]
 fn lengths_that_contradict_each_other_are_dropped() {
-    if skipped() {
+    let Some(check) = Checked::by(|rules| rules.checks.lengths = Action::Drop) else {
         return;
-    }
-    let outside = Outside::new();
-    let off = outside.bench.load(&unchecked(|_| {}));
-    let on = outside
-        .bench
-        .load(&unchecked(|rules| rules.checks.lengths = Action::Drop));
+    };
     let (tcp4, tcp6) = (tcp(V4, 443, SYN), tcp(V6, 443, SYN));
     let (udp4, udp6) = (udp(V4, 443), udp(V6, 443));
     let padded = |packet: &Packet| [packet.bytes(), vec![0; 18]].concat();
@@ -300,11 +300,7 @@ fn lengths_that_contradict_each_other_are_dropped() {
                 .bytes(),
         ),
     ];
-    outside.compare(
-        &on,
-        &off,
-        bad.map(|(what, packet)| (what, packet, Reason::BadLength)),
-    );
+    check.compare(bad.map(|(what, packet)| (what, packet, Reason::BadLength)));
     let good = [
         ("TCP", tcp4.bytes()),
         ("TCP with padding", padded(&tcp4)),
@@ -330,11 +326,7 @@ fn lengths_that_contradict_each_other_are_dropped() {
             ),
         ),
     ];
-    outside.compare(
-        &on,
-        &off,
-        good.map(|(what, packet)| (what, packet, Reason::Passed)),
-    );
+    check.compare(good.map(|(what, packet)| (what, packet, Reason::Passed)));
 }
 
 fn odd_fragment() -> Packet {
@@ -345,142 +337,4 @@ fn long_udp() -> Packet {
     let mut packet = udp(V4, 443);
     packet.payload.extend([0; 8]);
     packet
-}
-
-#[test]
-fn fragments_are_dropped_when_the_rules_have_none() {
-    if skipped() {
-        return;
-    }
-    let outside = Outside::new();
-    let off = outside.bench.load(&unchecked(|_| {}));
-    let on = outside
-        .bench
-        .load(&unchecked(|rules| rules.fragments = Action::Drop));
-    let v6 = |field: [u8; 2]| {
-        let header = [0, field[0], field[1], 0, 0, 0, 9];
-        Packet::of(V6, 17, vec![0; 16]).behind(44, &header).bytes()
-    };
-    outside.compare(
-        &on,
-        &off,
-        [
-            (
-                "the first",
-                udp(V4, 443).fragment(MORE).bytes(),
-                Reason::Fragment,
-            ),
-            (
-                "one in the middle",
-                udp(V4, 443).fragment(MORE | 9).bytes(),
-                Reason::Fragment,
-            ),
-            (
-                "the last",
-                udp(V4, 443).fragment(9).bytes(),
-                Reason::Fragment,
-            ),
-            (
-                "not to be fragmented",
-                udp(V4, 443).fragment(0x4000).bytes(),
-                Reason::Passed,
-            ),
-            ("the first of IPv6", v6([0, 1]), Reason::Fragment),
-            ("the last of IPv6", v6([0, 64]), Reason::Fragment),
-            // RFC 6946.
-            ("one that is all of its packet", v6([0, 0]), Reason::Passed),
-            ("reserved bits", v6([0, 6]), Reason::Passed),
-        ],
-    );
-}
-
-#[test]
-fn fragments_that_hide_the_transport_header_are_malformed() {
-    if skipped() {
-        return;
-    }
-    let outside = Outside::new();
-    let program = outside.bench.load(&unchecked(|_| {}));
-    let tiny = |packet: Packet, bytes: usize| {
-        let mut packet = packet;
-        packet.payload.truncate(bytes);
-        // The frame's padding is no part of the packet.
-        [packet.bytes(), vec![0; 40]].concat()
-    };
-    let chain = udp(V6, 443)
-        .behind(60, &[0; 7])
-        .behind(44, &[0, 0, 1, 0, 0, 0, 9]);
-    for (what, packet, expected) in [
-        // RFC 1858.
-        (
-            "eight bytes of TCP",
-            tiny(tcp(V4, 443, SYN).fragment(MORE), 8),
-            Reason::Malformed,
-        ),
-        (
-            "sixteen bytes of TCP",
-            tiny(tcp(V4, 443, SYN).fragment(MORE), 16),
-            Reason::Malformed,
-        ),
-        (
-            "all of its header",
-            tiny(tcp(V4, 443, SYN).fragment(MORE), 20),
-            Reason::Passed,
-        ),
-        // RFC 3128.
-        (
-            "TCP again from its ninth byte",
-            tcp(V4, 443, SYN).fragment(1).bytes(),
-            Reason::Malformed,
-        ),
-        (
-            "the same with more",
-            tcp(V4, 443, SYN).fragment(MORE | 1).bytes(),
-            Reason::Malformed,
-        ),
-        (
-            "UDP from its ninth byte",
-            udp(V4, 443).fragment(1).bytes(),
-            Reason::Passed,
-        ),
-        (
-            "TCP over IPv6 again from its ninth byte",
-            tcp(V6, 443, SYN).behind(44, &[0, 0, 8, 0, 0, 0, 9]).bytes(),
-            Reason::Malformed,
-        ),
-        // RFC 7112.
-        (
-            "a chain that goes on in the next one",
-            tiny(chain, 16),
-            Reason::Malformed,
-        ),
-    ] {
-        let reason = outside.bench.send_over(&program, &packet, outside.ifindex);
-        assert_eq!(reason, expected, "{what}");
-    }
-}
-
-#[test]
-fn what_is_allowed_may_be_bogus() {
-    if skipped() {
-        return;
-    }
-    let outside = Outside::new();
-    let program = outside.bench.load(&Rules {
-        allow: vec!["198.51.100.0/24".parse().unwrap()],
-        deny: vec!["203.0.113.0/24".parse().unwrap()],
-        fragments: Action::Drop,
-        ..rules()
-    });
-    for (from, expected) in [
-        (V4, Reason::Allowed),
-        ("203.0.113.9", Reason::Denied),
-        ("192.0.2.9", Reason::Fragment),
-    ] {
-        let fragment = udp(from, 443).fragment(MORE).bytes();
-        let reason = outside
-            .bench
-            .send_over(&program, &fragment, outside.ifindex);
-        assert_eq!(reason, expected, "{from}");
-    }
 }
