@@ -1,7 +1,10 @@
 //! How exactly the rate is kept.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +23,8 @@ fn each_user_has_five_a_second_spread_in_turn_over_two_origins() {
         .with("127.0.0.1:19002", two.address())
         .with("127.0.0.1:18001", ip.free_port());
     let _floodwall = Floodwall::start(&yaml);
-    for (round, user) in ["ann", "bob", "eve"].into_iter().enumerate() {
+    let mut served = 0;
+    for user in ["ann", "bob", "eve"] {
         let request = Request::get("/").header("user", user);
         let begun = Instant::now();
         let mut all = statuses(Client::of(web), &request, 10);
@@ -34,9 +38,8 @@ fn each_user_has_five_a_second_spread_in_turn_over_two_origins() {
             10,
             "{all:?}"
         );
-        if due == 0 {
-            assert_eq!(one.count() + two.count(), 5 * (round + 1));
-        }
+        served += admitted;
+        assert_eq!(one.count() + two.count(), served);
         assert!(
             one.count().abs_diff(two.count()) <= 1,
             "{} and {}",
@@ -44,7 +47,6 @@ fn each_user_has_five_a_second_spread_in_turn_over_two_origins() {
             two.count()
         );
     }
-    let served = one.count() + two.count();
     let tenth = Duration::from_millis(100);
     let paced = wait::paced(tenth, Duration::from_secs(2), || {
         Client::of(web)
@@ -77,7 +79,7 @@ fn never_more_than_the_burst_and_the_rate_on_any_number_of_threads() {
         .with("2/d, burst: 2", "500/s, burst: 100")
         .and("log: { access: off }\n");
     let floodwall = Floodwall::start(&yaml);
-    let admitted = AtomicUsize::new(0);
+    let (admitted, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let begun = Instant::now();
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -86,9 +88,10 @@ fn never_more_than_the_burst_and_the_rate_on_any_number_of_threads() {
                 while begun.elapsed() < Duration::from_secs(3) {
                     match connection.get("/").expect("a response").status {
                         200 => admitted.fetch_add(1, Relaxed),
-                        429 => continue,
+                        429 => 0,
                         other => panic!("status {other}"),
                     };
+                    answers.lock().expect("nobody panics").push(begun.elapsed());
                 }
             });
         }
@@ -105,5 +108,25 @@ fn never_more_than_the_burst_and_the_rate_on_any_number_of_threads() {
     assert_ne!(limit["refused"], 0, "the test never came to the limit");
     let count = f64::from(u32::try_from(admitted).expect("a test is short"));
     assert!(count <= most, "{admitted} admitted of {most}");
-    assert!(count >= most * 0.95, "only {admitted} admitted of {most}");
+    // A machine that is busy elsewhere may ask too little to be given all of it.
+    let asked_for = bucket(answers.into_inner().expect("nobody panicked"), RATE, BURST);
+    assert!(
+        count >= asked_for * 0.95,
+        "only {admitted} admitted of {asked_for} that were asked for in time"
+    );
+}
+
+/// How many of the requests that were answered at these times a bucket of tokens has one for.
+fn bucket(mut answers: Vec<Duration>, rate: f64, burst: f64) -> f64 {
+    answers.sort_unstable();
+    let (mut tokens, mut last, mut admitted) = (burst, Duration::ZERO, 0.0);
+    for at in answers {
+        tokens = (tokens + (at - last).as_secs_f64() * rate).min(burst);
+        last = at;
+        if tokens >= 1.0 {
+            tokens -= 1.0;
+            admitted += 1.0;
+        }
+    }
+    admitted
 }

@@ -61,15 +61,14 @@ fn twenty_at_once_are_six_a_tenth_of_a_second_apart_and_fourteen_refusals() {
     let more = usize::try_from(asked_for.as_millis() / 100).expect("a test is short");
     assert!((6..=6 + more).contains(&served.len()), "{all:?}");
     assert_eq!(served.len() + refused.len(), 20, "{all:?}");
-    assert!(
-        refused.iter().all(|at| *at < Duration::from_millis(400)),
-        "{refused:?}"
-    );
+    // Nobody waits for a refusal as for a turn.
+    assert!(served.last() > Some(&asked_for), "{all:?}");
     for (turn, at) in served.iter().enumerate() {
         // The first is measured from the start, the others from their turn.
         let due = Duration::from_millis(100) * u32::try_from(turn).expect("a few");
         assert!(
-            *at + Duration::from_millis(20) >= due && *at < due + Duration::from_millis(300),
+            *at + Duration::from_millis(20) >= due
+                && *at < due + asked_for + Duration::from_millis(300),
             "{served:?}"
         );
     }
