@@ -95,7 +95,7 @@ impl Contender {
     /// What a client may send each second after that.
     pub(crate) fn scarce_per_second(self) -> f64 {
         match self {
-            Self::Floodwall | Self::HaProxy => 2.0 / 3600.0,
+            Self::Floodwall | Self::HaProxy | Self::Envoy => 2.0 / 3600.0,
             // It knows no slower one.
             Self::Nginx => 1.0 / 60.0,
         }
