@@ -89,13 +89,13 @@ fn ask<T>(host: &Host, request: u32, tell: impl FnOnce(&Generation, Verdict<'_>)
         request: request_view,
         client,
         client_key: client.key(host.secret()),
-        route: &route.name,
+        route: &route.rule.name,
         connection: 1,
     };
     let now = Nanos::from_secs(1_000).plus(Nanos(u64::from(request) * 20_000));
     tell(
         &generation,
-        admission::decide(host, &generation, route, &subject, now),
+        admission::decide(host, &generation, &route.rule, &subject, now),
     )
 }
 

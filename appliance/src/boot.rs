@@ -28,6 +28,7 @@ use crate::{
     state::Keeper,
     stats::Stats,
     systemd::Manager,
+    tokens,
 };
 
 /// A front door that serves. Its owner ends it with [`Floodwall::stop`].
@@ -97,6 +98,7 @@ impl Floodwall {
             .transpose()?;
         let running = server::serve(&host, &bound)?;
         let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
+        operators.spawn(tokens::keeper::keep(Arc::clone(&host)));
         let service = Arc::new(Service { host, reloader });
         attend(&operators, door, admin, &service);
         Ok(Self {

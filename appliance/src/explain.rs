@@ -1,5 +1,7 @@
 //! What would become of a request, asked without sending one and without charging anything.
 
+mod way;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use floodwall_config::Action;
@@ -15,6 +17,8 @@ use crate::{
     key::Subject,
     protection,
     request::RequestView,
+    route::Route,
+    split,
     upstream::{Unavailable, Upstream},
 };
 
@@ -50,7 +54,18 @@ pub struct Explanation {
     /// What overload protection would do; absent when the file has none, or no route takes the request.
     pub protection: Option<protection::preview::Preview>,
     pub limits: Vec<Preview>,
+    /// What chose the upstream, when the route has a split.
+    pub split: Option<String>,
+    /// What the upstream would be asked for, when that is not what the client asked for.
+    pub rewritten: Option<Rewritten>,
     pub action: Outcome,
+}
+
+/// A request's target as the upstream gets it; what stays as it is is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewritten {
+    pub path: Option<String>,
+    pub host: Option<String>,
 }
 
 /// Who would answer.
@@ -59,6 +74,8 @@ pub struct Explanation {
 pub enum Outcome {
     /// The proxy, with this status: a refusal, or what the route responds.
     Respond { status: u16 },
+    /// The proxy, which tells the client to ask elsewhere.
+    Redirect { status: u16, location: String },
     /// One of the upstream's servers.
     Upstream { name: String, servers: Vec<String> },
     /// The proxy, because the upstream takes nothing at the moment.
@@ -107,7 +124,8 @@ pub fn explain(host: &Host, question: &Question) -> Result<Explanation, Nonsense
         headers: &headers,
     };
     let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Ok(follow(host, &generation, request, peer))
+    let scheme = uri.scheme_str().unwrap_or("http");
+    Ok(follow(host, &generation, request, peer, scheme))
 }
 
 fn follow(
@@ -115,10 +133,11 @@ fn follow(
     generation: &Generation,
     request: RequestView<'_>,
     peer: IpAddr,
+    scheme: &str,
 ) -> Explanation {
     let client = client::identify(&generation.clients, peer.into(), request.headers);
     let route = generation.router.find(&request);
-    let name = route.map(|route| route.name.as_str());
+    let name = route.map(|route| route.rule.name.as_str());
     // No connection has this number, so a limit by connection shows a fresh one.
     let subject = Subject {
         request,
@@ -128,14 +147,14 @@ fn follow(
         connection: u64::MAX,
     };
     let limits = route
-        .map(|route| admission::preview(host, generation, route, &subject))
+        .map(|route| admission::preview(host, generation, &route.rule, &subject))
         .unwrap_or_default();
     let protection = generation
         .protection
         .as_ref()
         .zip(route)
         .map(|(protection, route)| {
-            protection::preview::Preview::of(host, protection, route.priority)
+            protection::preview::Preview::of(host, protection, route.rule.priority)
         });
     let shed = protection
         .as_ref()
@@ -148,7 +167,13 @@ fn follow(
             status: preview.status,
         }
     } else {
-        outcome(generation, route.map(AsRef::as_ref), &limits, host.now())
+        let here = Here {
+            generation,
+            subject: &subject,
+            peer,
+            scheme,
+        };
+        outcome(&here, route.map(AsRef::as_ref), &limits, host.now())
     };
     Explanation {
         generation: generation.number,
@@ -162,32 +187,46 @@ fn follow(
         route: name.map(ToOwned::to_owned),
         protection,
         limits,
+        split: route.and_then(|route| way::split(&route.rule, &subject)),
+        rewritten: route.and_then(|route| way::rewritten(&route.rule.rewrite, request.path)),
         action,
     }
 }
 
-fn outcome(
-    generation: &Generation,
-    route: Option<&floodwall_config::Route>,
-    limits: &[Preview],
-    now: Nanos,
-) -> Outcome {
+/// Everything that decides who answers.
+struct Here<'a> {
+    generation: &'a Generation,
+    subject: &'a Subject<'a>,
+    peer: IpAddr,
+    scheme: &'a str,
+}
+
+fn outcome(here: &Here<'_>, route: Option<&Route>, limits: &[Preview], now: Nanos) -> Outcome {
     let Some(route) = route else {
         return Outcome::Respond { status: 404 };
     };
+    let generation = here.generation;
     if let Some(limit) = limits
         .iter()
         .position(|preview| preview.would == admission::Would::Refuse)
     {
         return Outcome::Respond {
-            status: generation.limit(route.limits[limit]).reject.status,
+            status: generation.limit(route.rule.limits[limit]).reject.status,
         };
     }
-    match &route.action {
+    if route.lacks().is_some() {
+        return Outcome::Respond { status: 503 };
+    }
+    match &route.rule.action {
         Action::Respond(response) => Outcome::Respond {
             status: response.status,
         },
+        Action::Redirect(redirect) => way::redirected(redirect, here),
         Action::Upstream(index) => onward(generation, generation.upstream(*index), now),
+        Action::Split(split) => match split::choose(split, here.subject) {
+            Some(choice) => onward(generation, generation.upstream(choice.upstream), now),
+            None => Outcome::Respond { status: 500 },
+        },
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     protection::Protection,
     route::Router,
     stats::{RouteStats, Stats},
+    tokens::Tokens,
     upstream::Upstream,
 };
 
@@ -25,6 +26,8 @@ pub struct Generation {
     pub file: PathBuf,
     pub config: Config,
     pub router: Router,
+    /// What is fetched in the background and put into headers.
+    pub tokens: Tokens,
     pub clients: Clients,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
@@ -78,7 +81,8 @@ impl Generation {
             (name, stats.route(&route.name))
         });
         let by_name = by_name.collect();
-        let router = Router::compile(&config.routes);
+        let tokens = Tokens::compile(&config, &stats.tokens);
+        let router = Router::compile(&config.routes, &tokens);
         let clients =
             Clients {
                 trusted: Networks::new(&config.clients.trusted_proxies),
@@ -106,6 +110,7 @@ impl Generation {
             file,
             config,
             router,
+            tokens,
             clients,
             protection,
             blocks,
@@ -160,8 +165,9 @@ impl Generation {
         at.map(UpstreamIndex)
     }
 
-    /// Makes what this generation knows of its upstreams what the next one begins with.
+    /// Makes what this generation knows of its upstreams and tokens what the next one begins with.
     pub fn take_over(&self) {
+        self.tokens.take_over(&self.config);
         self.upstreams.iter().for_each(Upstream::take_over);
     }
 

@@ -82,7 +82,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn value(&self, part: &KeyPart) -> Option<Cow<'a, str>> {
+    /// Reads one part other than the client; none when it is absent.
+    pub fn value(&self, part: &KeyPart) -> Option<Cow<'a, str>> {
         match part {
             KeyPart::Client => None,
             KeyPart::Header(name) => self.request.header(name.as_str()).map(Cow::Borrowed),

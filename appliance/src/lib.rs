@@ -21,16 +21,21 @@ pub mod admission;
 pub mod blocks;
 pub mod client;
 pub mod early;
+pub mod edits;
+pub mod facts;
 pub mod key;
 pub mod limit;
 pub mod networks;
 pub mod protection;
 pub mod proxy;
+pub mod redirect;
 pub mod refusal;
 pub mod request;
 pub mod route;
 pub mod server;
+pub mod split;
 pub mod strict;
+pub mod tokens;
 pub mod trace;
 pub mod upstream;
 
@@ -48,6 +53,7 @@ pub mod status;
 pub mod systemd;
 
 // What lies under all of it.
+pub mod aside;
 pub mod clock;
 pub mod fetch;
 pub mod memory;

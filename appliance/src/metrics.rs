@@ -3,6 +3,7 @@
 //! Nothing is counted here. The request path adds to plain atomics, and a scrape reads them.
 
 mod answers;
+mod tokens;
 
 use std::{fmt, sync::Arc};
 
@@ -63,6 +64,7 @@ fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         overload(protection, page)?;
     }
     upstreams(status, page)?;
+    tokens::write(&status.tokens, page)?;
     table(status, page)?;
     prefilter(status, page)
 }
@@ -138,6 +140,11 @@ fn traffic(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "access_log_lines_dropped",
         "Access log lines that could not be kept",
         requests.access_log_dropped,
+    )?;
+    page.counter_one(
+        "header_fields_dropped",
+        "Header fields left out because what a request put into them could not stand on the wire",
+        requests.fields_dropped,
     )?;
     page.gauge_one("connections_open", "Client connections", connections.open)?;
     page.counter_one(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use floodwall_config::{Action, Direction};
+use floodwall_config::Direction;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -22,6 +22,7 @@ use crate::{
     strict,
 };
 
+mod action;
 mod exchange;
 mod forward;
 mod grpc;
@@ -182,7 +183,7 @@ impl ProxyHttp for Proxy {
         };
         ctx.route = Some(Arc::clone(route));
         if let Some(protection) = &generation.protection {
-            match protection.admit(&self.host, route.priority, ctx.begun) {
+            match protection.admit(&self.host, route.rule.priority, ctx.begun) {
                 Ok(pass) => ctx.pass = Some(pass),
                 Err(shed) => return Self::shed(session, ctx, protection, shed).await,
             }
@@ -191,20 +192,21 @@ impl ProxyHttp for Proxy {
             request,
             client,
             client_key: client.key(self.host.secret()),
-            route: &route.name,
+            route: &route.rule.name,
             connection: connection.id,
         };
-        let waited = match admission::decide(&self.host, &generation, route, &subject, ctx.begun) {
-            admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
-            admission::Verdict::Refused(refusal) => Waited::Refused(refusal),
-            admission::Verdict::Waits(pending) => {
-                let wait = pending.wait(session::gone(session));
-                match &mut ctx.pass {
-                    Some(pass) => pass.aside(wait).await,
-                    None => wait.await,
+        let waited =
+            match admission::decide(&self.host, &generation, &route.rule, &subject, ctx.begun) {
+                admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
+                admission::Verdict::Refused(refusal) => Waited::Refused(refusal),
+                admission::Verdict::Waits(pending) => {
+                    let wait = pending.wait(session::gone(session));
+                    match &mut ctx.pass {
+                        Some(pass) => pass.aside(wait).await,
+                        None => wait.await,
+                    }
                 }
-            }
-        };
+            };
         match waited {
             Waited::Admitted(admission) => ctx.admission = admission,
             Waited::Refused(refusal) => return self.refused(session, ctx, refusal).await,
@@ -217,22 +219,13 @@ impl ProxyHttp for Proxy {
                 return Ok(true);
             }
         }
-        if let Some(span) = route.timeout {
+        if let Some(span) = route.rule.timeout {
             ctx.finish_within(self.host.now(), span.into());
         }
         if let Some(span) = grpc::timeout(session.req_header()) {
             ctx.finish_within(ctx.begun, span);
         }
-        match &route.action {
-            Action::Respond(response) => {
-                let mut answer = refusal::configured(response)?;
-                report::decorate(&self.host, &mut answer.header, ctx)?;
-                Self::respond(session, answer).await
-            }
-            Action::Upstream(index) => {
-                onward::enter(&self.host, session, ctx, &generation, *index).await
-            }
-        }
+        action::follow(&self.host, session, ctx, route).await
     }
 
     async fn request_body_filter(
@@ -318,11 +311,11 @@ impl ProxyHttp for Proxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        report::decorate(&self.host, response, ctx)
+        report::decorate(&self.host, session.req_header(), response, ctx)
     }
 
     fn response_body_filter(

@@ -1,11 +1,15 @@
 //! Which route takes a request: the first of the file that matches.
 
+mod compiled;
+
 use std::{collections::HashMap, sync::Arc};
 
 use floodwall_config::{self as config, HostPattern, Match, ValuePattern};
 use smallvec::SmallVec;
 
-use crate::request::RequestView;
+use crate::{request::RequestView, tokens::Tokens};
+
+pub use compiled::Route;
 
 /// The routes of a generation, found without trying each one.
 ///
@@ -14,7 +18,7 @@ use crate::request::RequestView;
 /// there, in the order of the file.
 #[derive(Debug)]
 pub struct Router {
-    routes: Vec<Arc<config::Route>>,
+    routes: Vec<Arc<Route>>,
     by_host: HashMap<String, Paths>,
     any_host: Paths,
 }
@@ -27,9 +31,12 @@ struct Paths {
 }
 
 impl Router {
-    pub fn compile(routes: &[config::Route]) -> Self {
+    pub fn compile(routes: &[config::Route], tokens: &Tokens) -> Self {
         let mut compiled = Self {
-            routes: routes.iter().cloned().map(Arc::new).collect(),
+            routes: routes
+                .iter()
+                .map(|route| Arc::new(Route::compile(route, tokens)))
+                .collect(),
             by_host: HashMap::new(),
             any_host: Paths::default(),
         };
@@ -40,7 +47,7 @@ impl Router {
     }
 
     /// The first route that matches.
-    pub fn find(&self, request: &RequestView<'_>) -> Option<&Arc<config::Route>> {
+    pub fn find(&self, request: &RequestView<'_>) -> Option<&Arc<Route>> {
         let mut candidates: SmallVec<[u32; 16]> = SmallVec::new();
         if !self.by_host.is_empty()
             && let Some(paths) = self.by_host.get(request.host.to_ascii_lowercase().as_str())
@@ -52,7 +59,7 @@ impl Router {
         candidates
             .iter()
             .map(|index| &self.routes[*index as usize])
-            .find(|route| matches(&route.matches, request))
+            .find(|route| matches(&route.rule.matches, request))
     }
 
     fn file(&mut self, rule: &Match, index: u32) {
@@ -189,7 +196,8 @@ routes:
 
     fn found(method: &str, host: &str, target: &str, headers: &[(&'static str, &str)]) -> String {
         let config = Config::from_text(FILE, std::path::Path::new("routes.yaml")).unwrap();
-        let router = Router::compile(&config.routes);
+        let tokens = Tokens::compile(&config, &Arc::default());
+        let router = Router::compile(&config.routes, &tokens);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -206,7 +214,7 @@ routes:
         };
         router
             .find(&request)
-            .map_or_else(|| "none".to_owned(), |route| route.name.clone())
+            .map_or_else(|| "none".to_owned(), |route| route.rule.name.clone())
     }
 
     #[test]

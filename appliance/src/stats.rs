@@ -22,7 +22,7 @@ pub use self::{
 use crate::{
     limit::live::Live,
     server::{census::Census, http2::Offence},
-    upstream,
+    tokens, upstream,
 };
 
 /// All counters of the process. The hot path holds the `Arc`s; the maps are locked only to compile and to show.
@@ -30,6 +30,7 @@ use crate::{
 pub struct Stats {
     pub requests: Requests,
     pub reloads: Reloads,
+    pub tokens: Arc<tokens::Shelf>,
     limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
     routes: Mutex<BTreeMap<String, Arc<RouteStats>>>,
     upstreams: Mutex<BTreeMap<String, Arc<upstream::State>>>,
@@ -112,6 +113,8 @@ pub struct Requests {
     pub connections_open: Gauge,
     /// Requests being served.
     pub in_flight: Gauge,
+    /// Header fields that were left out because what a request put into them could not stand on the wire.
+    pub fields_dropped: Count,
     pub offences: Offences,
 }
 

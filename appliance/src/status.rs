@@ -26,6 +26,7 @@ use crate::{
     reload::LastReload,
     server::http2::Offence,
     stats::{Classes, LimitStats},
+    tokens::{self, status::TokenStatus},
     upstream::{Breakers, Upstream},
 };
 
@@ -48,6 +49,7 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     pub upstreams: Vec<UpstreamStatus>,
     pub limits: Vec<LimitStatus>,
+    pub tokens: Vec<TokenStatus>,
     /// Absent when the file has no `protection`.
     pub protection: Option<ProtectionStatus>,
     pub prefilter: KernelStatus,
@@ -119,6 +121,8 @@ pub struct RequestCounts {
     pub malformed: u64,
     pub unrouted: u64,
     pub access_log_dropped: u64,
+    /// Header fields left out because what a request put into them could not stand on the wire.
+    pub fields_dropped: u64,
 }
 
 /// Requests of one class of status.
@@ -278,6 +282,7 @@ impl Status {
             routes: routes::routes(&generation),
             upstreams: upstreams(&generation, host.now()),
             limits: limits(&generation, host.now()),
+            tokens: tokens::status::all(&generation.tokens),
             protection: generation
                 .protection
                 .as_ref()
@@ -483,6 +488,7 @@ impl RequestCounts {
             malformed: counts.malformed.get(),
             unrouted: counts.unrouted.get(),
             access_log_dropped: host.access_log.dropped(),
+            fields_dropped: counts.fields_dropped.get(),
         }
     }
 }

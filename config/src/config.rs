@@ -12,11 +12,12 @@ use crate::read::{Cursor, Fields, Names, Report, counted, text};
 use crate::route::Known;
 use crate::section::{ANY, Key, ONE, Section, Shape, TEXT};
 use crate::{
-    Admin, Clients, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings, Upstream,
+    Admin, Clients, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings, Token,
+    Upstream,
 };
 use crate::{
-    admin, clients, limit, listener, log, prefilter, protection, route, server, socket, upstream,
-    yaml,
+    admin, clients, limit, listener, log, prefilter, protection, route, server, socket, token,
+    upstream, yaml,
 };
 
 /// A configuration in which every value is in range and every name that is used exists.
@@ -31,6 +32,8 @@ pub struct Config {
     /// At least one; the first that matches a request takes it, and a request without a match gets 404.
     pub routes: Vec<Route>,
     pub limits: Vec<Limit>,
+    /// What is fetched in the background and put into headers.
+    pub tokens: Vec<Token>,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
     /// None: no packet filter is asked for.
@@ -93,6 +96,11 @@ pub(crate) static SECTION: Section = Section {
             "limits",
             Shape::Named(&limit::SECTION, ANY),
             "budgets for requests",
+        ),
+        Key::new(
+            "tokens",
+            Shape::Named(&token::SECTION, ANY),
+            "what is fetched in the background and put into headers",
         ),
         Key::new(
             "protection",
@@ -187,6 +195,7 @@ impl Config {
         let known = Known {
             limits: Names::new("limit", fields.names_in("limits")),
             upstreams: Names::new("upstream", fields.names_in("upstreams")),
+            tokens: Names::new("token", fields.names_in("tokens")),
         };
         let named_routes = Names::new("route", fields.names_of_items("routes"));
         let mut bound = Bound::default();
@@ -200,6 +209,7 @@ impl Config {
         };
         let read_limit = |name: &str, value: Cursor<'_>| Limit::read(name, value, &for_limits);
         let limits = fields.or("limits", |map| map.pairs(read_limit), Vec::new());
+        let tokens = fields.or("tokens", |map| tokens(map, &known), Vec::new());
         let protection = fields.optional("protection", Protection::read);
         let prefilter = fields.optional("prefilter", |value| Prefilter::read(value, folder));
         let admin = fields.or(
@@ -216,6 +226,7 @@ impl Config {
             upstreams: upstreams?,
             routes: routes?,
             limits: limits?,
+            tokens: tokens?,
             protection: protection?,
             prefilter: prefilter?,
             admin: admin?,
@@ -237,6 +248,10 @@ fn listeners(map: Cursor<'_>, bound: &mut Bound) -> Option<Vec<Listener>> {
 
 fn upstreams(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Upstream>> {
     map.pairs(|name, value| Upstream::read(name, value, &known.upstreams))
+}
+
+fn tokens(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Token>> {
+    map.pairs(|name, value| Token::read(name, value, &known.upstreams))
 }
 
 fn routes(list: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Route>> {

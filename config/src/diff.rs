@@ -3,6 +3,7 @@
 mod compare;
 mod prefilter;
 mod routes;
+mod tokens;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -75,6 +76,7 @@ impl Config {
             new.protection.as_ref(),
         );
         routes::compare(&mut changes, self, new);
+        tokens::compare(&mut changes, self, new);
         prefilter::live(
             &mut changes,
             self.prefilter.as_ref(),

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::problem::Fault;
-use crate::read::{Cursor, Fields, text, unique_list};
+use crate::Template;
+use crate::read::{Cursor, Fields, Names, text, unique_list};
 use crate::section::{ANY, Key, Section, Shape};
+use crate::template::Scope;
 
 /// A header's name: a token of RFC 9110, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,21 +31,34 @@ pub struct Header {
     pub value: String,
 }
 
+/// A header whose value each request may fill in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRule {
+    pub name: HeaderName,
+    pub value: Template,
+}
+
 /// Changes to a header section: first what is removed, then what is set, then what is added.
 ///
 /// No change touches a field that frames the message (`content-length`, `transfer-encoding`, `connection`...).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
     /// Replaces every field of that name by this one.
-    pub set: Vec<Header>,
+    pub set: Vec<HeaderRule>,
     /// Adds a field and keeps what is there.
-    pub add: Vec<Header>,
+    pub add: Vec<HeaderRule>,
     pub remove: Vec<HeaderName>,
 }
 
 impl HeaderEdits {
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+
+    /// The names of the tokens that it puts into values.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        let rules = self.set.iter().chain(&self.add);
+        rules.flat_map(|rule| rule.value.tokens())
     }
 }
 
@@ -69,12 +83,12 @@ pub(crate) static EDITS: Section = Section {
         Key::new(
             "set",
             Shape::Pairs(&Shape::Scalar),
-            "replaces every field of that name",
+            "replaces every field of that name; with ${variables}",
         ),
         Key::new(
             "add",
             Shape::Pairs(&Shape::Scalar),
-            "adds a field and keeps what is there",
+            "adds a field and keeps what is there; with ${variables}",
         ),
         Key::new(
             "remove",
@@ -114,10 +128,11 @@ impl HeaderName {
 }
 
 impl HeaderEdits {
-    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(value: Cursor<'_>, tokens: &Names<'_>) -> Option<Self> {
         let fields = Fields::open(value, &EDITS)?;
-        let set = fields.or("set", headers, Vec::new());
-        let add = fields.or("add", headers, Vec::new());
+        let rules = |map: Cursor<'_>| named(map, |value| template(value, tokens), HeaderRule::new);
+        let set = fields.or("set", rules, Vec::new());
+        let add = fields.or("add", rules, Vec::new());
         let remove = fields.or(
             "remove",
             |list| unique_list(list, "header", removed),
@@ -131,44 +146,64 @@ impl HeaderEdits {
     }
 }
 
+impl HeaderRule {
+    fn new(name: HeaderName, value: Template) -> Self {
+        Self { name, value }
+    }
+}
+
 fn removed(value: Cursor<'_>) -> Option<HeaderName> {
     HeaderName::of_written(text(value)?, value)
 }
 
 /// Reads a mapping of header names to values, each name once in any case.
 pub(crate) fn headers(value: Cursor<'_>) -> Option<Vec<Header>> {
+    named(value, header_value, |name, value| Header { name, value })
+}
+
+fn named<V, T>(
+    map: Cursor<'_>,
+    read: impl Fn(Cursor<'_>) -> Option<V>,
+    make: fn(HeaderName, V) -> T,
+) -> Option<Vec<T>> {
     let mut seen = HashSet::new();
-    value.pairs(|name, value| {
+    map.pairs(|name, value| {
         let named = HeaderName::of_written(name, value);
-        let text = header_value(value);
-        let header = Header {
-            name: named?,
-            value: text?,
-        };
-        if !seen.insert(header.name.clone()) {
+        let read = read(value);
+        let (named, read) = (named?, read?);
+        if !seen.insert(named.clone()) {
             return value.refuse_as(
                 format!("`{name}` again in other letters"),
                 "each header once",
             );
         }
-        Some(header)
+        Some(make(named, read))
     })
 }
 
 fn header_value(value: Cursor<'_>) -> Option<String> {
+    let text = printable(value)?;
+    if text.contains("${") {
+        return value.refuse_as(
+            format!("a variable in {}", value.describe()),
+            "variables only in a route's request_headers and response_headers",
+        );
+    }
+    Some(text.to_owned())
+}
+
+fn template(value: Cursor<'_>, tokens: &Names<'_>) -> Option<Template> {
+    Template::of(printable(value)?, value, Scope::Header(tokens))
+}
+
+/// Reads text that may stand on the wire as it is.
+fn printable(value: Cursor<'_>) -> Option<&str> {
     let Some(text) = value.written() else {
         return value.refuse("a header's value");
     };
-    if text.contains("${") {
-        let allowed = "a value without `${`".into();
-        return value.fault(Fault::ValueNotBuilt {
-            found: format!("a variable in {}", value.describe()),
-            allowed,
-        });
-    }
     let clean = text.chars().all(|c| c == '\t' || (' '..='~').contains(&c));
     if !clean || text.trim() != text {
         return value.refuse("printable ASCII without blanks at its ends");
     }
-    Some(text.to_owned())
+    Some(text)
 }

@@ -47,6 +47,8 @@ mod section;
 mod server;
 mod socket;
 mod status_set;
+mod template;
+mod token;
 mod unbuilt;
 pub mod units;
 mod upstream;
@@ -56,7 +58,7 @@ pub use admin::Admin;
 pub use clients::Clients;
 pub use config::{Config, LimitIndex, UpstreamIndex};
 pub use diff::{Change, ChangeKind};
-pub use header::{Header, HeaderEdits, HeaderName};
+pub use header::{Header, HeaderEdits, HeaderName, HeaderRule};
 pub use key::KeyPart;
 pub use limit::{
     Absent, Adapt, Allowance, BlockScope, Count, Direction, Escalation, Excepted, Exception,
@@ -73,10 +75,14 @@ pub use problem::{Fault, Place, Problem, Problems};
 pub use protection::{Measure, Priority, Protection, Resource, Stalled, Strategy, Trigger};
 pub use rate::Rate;
 pub use response::Response;
-pub use route::{Action, Route};
+pub use route::{
+    Action, Arm, Location, NewPath, Path as RedirectPath, Redirect, Rewrite, Route, Split, Takes,
+};
 pub use schema::schema;
 pub use server::ServerSettings;
 pub use status_set::StatusRange;
+pub use template::{Segment, Template, Variable};
+pub use token::{Fetch, Missing, Take, Token};
 pub use upstream::{
     Balance, Breaker, BreakerScope, Budget, MaxInFlight, Outlier, Refusal, Retries, RetryOn,
     Server, SuccessRate, Trip, Upstream, UpstreamTimeouts,

@@ -193,7 +193,7 @@ impl HostPattern {
     }
 }
 
-fn path(value: Cursor<'_>) -> Option<String> {
+pub(crate) fn path(value: Cursor<'_>) -> Option<String> {
     let path = text(value)?;
     let plain = path.starts_with('/')
         && path
@@ -206,7 +206,7 @@ fn path(value: Cursor<'_>) -> Option<String> {
     }
 }
 
-fn path_prefix(value: Cursor<'_>) -> Option<String> {
+pub(crate) fn path_prefix(value: Cursor<'_>) -> Option<String> {
     let prefix = path(value)?;
     let segments = prefix.trim_end_matches('/');
     Some(if segments.is_empty() {
@@ -220,7 +220,7 @@ fn path_prefix(value: Cursor<'_>) -> Option<String> {
 const MOST_REGEX_BYTES: usize = 256 << 10;
 
 impl PathRegex {
-    fn read(value: Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
         match RegexBuilder::new(text(value)?)
             .size_limit(MOST_REGEX_BYTES)
             .nest_limit(50)
@@ -248,7 +248,7 @@ impl PathRegex {
     }
 }
 
-fn method(value: Cursor<'_>) -> Option<String> {
+pub(crate) fn method(value: Cursor<'_>) -> Option<String> {
     let method = text(value)?;
     let capitals = method.chars().all(|c| c.is_ascii_uppercase() || c == '-');
     if capitals {

@@ -71,7 +71,7 @@ impl Response {
 }
 
 /// Reads a body, which may be empty.
-fn body(value: Cursor<'_>) -> Option<String> {
+pub(crate) fn body(value: Cursor<'_>) -> Option<String> {
     match (value.kind(), value.written()) {
         (Some(ScalarKind::Text), Some(text)) => Some(text.to_owned()),
         _ => value.refuse("text"),

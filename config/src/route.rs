@@ -1,13 +1,21 @@
 //! `routes[]`: what is done with which request.
 
+mod redirect;
+pub(crate) mod rewrite;
+mod split;
+
 use floodwall_limiter::Nanos;
 
 use crate::read::{
     self, Cursor, Fields, NAME_PATTERN, Names, SHORTEST, choice, span, text, unique_list,
 };
-use crate::section::{ANY, DURATION, Key, Section, Shape};
+use crate::section::{ANY, DURATION, Key, NAME, ONE, Section, Shape};
 use crate::{HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex};
 use crate::{header, matching, response};
+
+pub use redirect::{Location, Path, Redirect};
+pub use rewrite::{NewPath, Rewrite};
+pub use split::{Arm, Split, Takes};
 
 /// One rule of the routing list.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +32,8 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Changes to the response on its way to the client.
     pub response_headers: HeaderEdits,
+    /// What the upstream gets to see instead of the path and the host.
+    pub rewrite: Rewrite,
     /// The whole request from its header to the last byte of the response; only with an upstream.
     pub timeout: Option<Nanos>,
 }
@@ -32,7 +42,21 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Upstream(UpstreamIndex),
+    Split(Split),
     Respond(Response),
+    Redirect(Redirect),
+}
+
+impl Action {
+    /// The upstreams that may answer.
+    pub fn upstreams(&self) -> impl Iterator<Item = UpstreamIndex> {
+        let (one, arms) = match self {
+            Self::Upstream(index) => (Some(*index), &[][..]),
+            Self::Split(split) => (None, &split.arms[..]),
+            Self::Respond(_) | Self::Redirect(_) => (None, &[][..]),
+        };
+        one.into_iter().chain(arms.iter().map(|arm| arm.upstream))
+    }
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -54,15 +78,21 @@ pub(crate) static SECTION: Section = Section {
             Shape::Choice(PRIORITIES),
             "what is shed last under overload; default normal",
         ),
+        Key::new("upstream", NAME, "the name of the upstream that answers"),
         Key::new(
-            "upstream",
-            Shape::Text(NAME_PATTERN),
-            "the name of the upstream that answers",
+            "split",
+            Shape::List(&Shape::Section(&split::ARM), ONE),
+            "several upstreams, the first that takes it",
         ),
         Key::new(
             "respond",
             Shape::Section(&response::SECTION),
             "the response that is given",
+        ),
+        Key::new(
+            "redirect",
+            Shape::Section(&redirect::SECTION),
+            "where else the client is told to ask",
         ),
         Key::new(
             "request_headers",
@@ -75,12 +105,17 @@ pub(crate) static SECTION: Section = Section {
             "changes on the way to the client",
         ),
         Key::new(
+            "rewrite",
+            Shape::Section(&rewrite::SECTION),
+            "another path or host for the upstream",
+        ),
+        Key::new(
             "timeout",
             DURATION,
             "for the whole exchange with the upstream",
         ),
     ],
-    one_of: &["upstream", "respond"],
+    one_of: &["upstream", "split", "respond", "redirect"],
 };
 
 /// In the order of [`Priority::ALL`].
@@ -90,6 +125,7 @@ const PRIORITIES: &[&str] = &["low", "normal", "high", "critical"];
 pub(crate) struct Known<'a> {
     pub(crate) limits: Names<'a>,
     pub(crate) upstreams: Names<'a>,
+    pub(crate) tokens: Names<'a>,
 }
 
 impl Route {
@@ -103,41 +139,61 @@ impl Route {
             choice(PRIORITIES, &Priority::ALL),
             Priority::Normal,
         );
-        let upstream = fields.optional("upstream", |value| known.upstreams.resolve(value));
-        let respond = fields.optional("respond", Response::read(200));
-        let request_headers = fields.optional("request_headers", HeaderEdits::read);
-        let response_headers = fields.or(
-            "response_headers",
-            HeaderEdits::read,
-            HeaderEdits::default(),
-        );
+        let edits = |value: Cursor<'_>| HeaderEdits::read(value, &known.tokens);
+        let request_headers = fields.or("request_headers", edits, HeaderEdits::default());
+        let response_headers = fields.or("response_headers", edits, HeaderEdits::default());
         let timeout = fields.optional("timeout", span(SHORTEST));
-        let action = match (upstream?, respond?) {
-            (Some(index), None) => Action::Upstream(UpstreamIndex(index)),
-            (None, Some(response)) => Action::Respond(response),
-            // Reported when the fields were opened.
-            _ => return None,
-        };
-        let ignored = ["request_headers", "timeout"]
-            .into_iter()
-            .find(|key| fields.has(key));
-        if let (Action::Respond(_), Some(key)) = (&action, ignored) {
-            return fields.refuse(
-                key,
-                "it beside `respond`, where nothing is sent on",
-                "only beside `upstream`",
-            );
-        }
+        let rewrite = fields.or(
+            "rewrite",
+            |value| Rewrite::read(value, matches.as_ref()),
+            Rewrite::default(),
+        );
+        let action = Action::read(&fields, matches.as_ref(), known);
         Some(Self {
             name: name?,
             matches: matches?,
             limits: limits?,
             priority: priority?,
-            action,
-            request_headers: request_headers?.unwrap_or_default(),
+            action: action?,
+            request_headers: request_headers?,
             response_headers: response_headers?,
+            rewrite: rewrite?,
             timeout: timeout?,
         })
+    }
+}
+
+/// Keys about the way to an upstream.
+const ONWARD: [&str; 3] = ["request_headers", "rewrite", "timeout"];
+
+impl Action {
+    fn read(fields: &Fields<'_>, matches: Option<&Match>, known: &Known<'_>) -> Option<Self> {
+        let upstreams = &known.upstreams;
+        let upstream = fields.optional("upstream", |value| upstreams.resolve(value));
+        let split = fields.optional("split", |list| Split::read(list, upstreams));
+        let respond = fields.optional("respond", Response::read(200));
+        let redirect = fields.optional("redirect", |value| Redirect::read(value, matches));
+        let action = match (upstream?, split?, respond?, redirect?) {
+            (Some(index), None, None, None) => Self::Upstream(UpstreamIndex(index)),
+            (None, Some(split), None, None) => Self::Split(split),
+            (None, None, Some(response), None) => Self::Respond(response),
+            (None, None, None, Some(redirect)) => Self::Redirect(redirect),
+            // Reported when the fields were opened.
+            _ => return None,
+        };
+        let here = match action {
+            Self::Upstream(_) | Self::Split(_) => return Some(action),
+            Self::Respond(_) => "respond",
+            Self::Redirect(_) => "redirect",
+        };
+        match ONWARD.into_iter().find(|key| fields.has(key)) {
+            Some(key) => fields.refuse(
+                key,
+                format!("it beside `{here}`, where nothing is sent on"),
+                "only beside `upstream` or `split`",
+            ),
+            None => Some(action),
+        }
     }
 }
 

@@ -5,14 +5,11 @@
 
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["gates", "tokens", "cluster", "plugins"]),
+    ("", &["gates", "cluster", "plugins"]),
     ("listeners.NAME", &["tls", "proxy_protocol"]),
     ("upstreams.NAME", &["tls", "health", "pool"]),
     ("upstreams.NAME.servers[]", &["tls"]),
-    (
-        "routes[]",
-        &["gate", "split", "redirect", "rewrite", "compress"],
-    ),
+    ("routes[]", &["gate", "compress"]),
 ];
 
 /// The parts of a limit's key that cannot be had yet.

@@ -9,7 +9,8 @@
 use std::path::Path;
 
 use floodwall_config::{
-    Action, Config, MaxInFlight, Measure, PacketKey, RetryOn, Strategy, Trip, schema,
+    Action, Config, MaxInFlight, Measure, Missing, PacketKey, RetryOn, Segment, Strategy, Takes,
+    Trip, Variable, schema, units::Share,
 };
 use floodwall_limiter::Nanos;
 
@@ -139,42 +140,43 @@ fn flash_sale_names_only_what_is_not_built() {
 }
 
 #[test]
-fn mesh_names_only_what_is_not_built() {
-    assert_eq!(
-        problems(&text_of("mesh.yaml")),
-        ["f.yaml:15:5: routes[0].split: is in the contract but not built yet; remove it",]
-    );
-    let text = text_of("mesh.yaml");
-    let split = &text[text.find("    split:").unwrap()..];
-    let config = load_without("mesh.yaml", &[(split, "    upstream: v1-backend\n")]);
+fn mesh_loads_as_it_stands() {
+    let config = load_without("mesh.yaml", &[]);
     let breaker = config.upstreams[0].breaker.as_ref().unwrap();
     assert_eq!(breaker.trip, Trip::ErrorCount { threshold: 5 });
     assert_eq!((breaker.min_requests, breaker.probes), (5, 1));
+    let Action::Split(split) = &config.routes[0].action else {
+        panic!("no split")
+    };
+    let to: Vec<_> = split
+        .arms
+        .iter()
+        .map(|arm| config[arm.upstream].name.as_str())
+        .collect();
+    assert_eq!(to, ["v2-backend", "v2-backend", "v1-backend"]);
+    let five = Share::of_millionths(50_000);
+    let share = Takes::Share {
+        from: Share::NOTHING,
+        to: five,
+    };
+    assert_eq!(split.arms[1].takes, share);
+    assert_eq!(split.sticky[0].to_string(), "cookie(uid)");
 }
 
 #[test]
-fn token_names_only_what_is_not_built() {
-    let found = problems(&text_of("token.yaml"));
-    assert_eq!(found.len(), 2, "{found:#?}");
+fn token_loads_as_it_stands() {
+    let config = load_without("token.yaml", &[]);
+    let token = &config.tokens[0];
+    assert_eq!(token.fetch.path, "/auth");
     assert_eq!(
-        found[0],
-        "f.yaml:6:1: tokens: is in the contract but not built yet; remove it"
+        (token.fetch.every, token.fetch.timeout),
+        (Nanos::from_secs(15), Nanos::from_secs(5))
     );
-    assert!(
-        found[1]
-            .starts_with("f.yaml:14:60: routes[0].response_headers.set.x-auth: found a variable"),
-        "{}",
-        found[1]
-    );
-    assert!(
-        found[1].contains("in the contract but not built yet"),
-        "{}",
-        found[1]
-    );
-    let text = text_of("token.yaml");
-    let tokens = &text[text.find("tokens:").unwrap()..text.find("routes:").unwrap()];
-    load_without(
-        "token.yaml",
-        &[(tokens, ""), (", x-auth: \"${token.service}\"", "")],
+    assert_eq!(token.missing, Missing::Omit);
+    let set = &config.routes[0].response_headers.set;
+    assert_eq!(set[0].value.fixed(), Some("hello"));
+    assert_eq!(
+        set[1].value.segments,
+        [Segment::Variable(Variable::Token("service".into()))]
     );
 }

@@ -60,17 +60,17 @@ fn keys() {
         (
             BySchema,
             "limts: {}",
-            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
+            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "backends: {}",
-            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
+            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "<<: {}",
-            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, protection, prefilter, admin, log, state, server",
+            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
@@ -802,12 +802,12 @@ fn routes() {
         (
             BySchema,
             "{ name: a }",
-            "f:4:10: routes[0].upstream: is missing; allowed: exactly one of upstream, respond",
+            "f:4:10: routes[0].upstream: is missing; allowed: exactly one of upstream, split, respond, redirect",
         ),
         (
             BySchema,
             "{ name: a, upstream: app, respond: {} }",
-            "f:4:10: routes[0]: found `upstream` and `respond`; allowed: exactly one of upstream, respond",
+            "f:4:10: routes[0]: found `upstream` and `respond`; allowed: exactly one of upstream, split, respond, redirect",
         ),
         (
             BySchema,
@@ -837,7 +837,7 @@ fn routes() {
         (
             ByReader,
             "{ name: a, respond: {}, timeout: 1s }",
-            "f:4:43: routes[0].timeout: found it beside `respond`, where nothing is sent on; allowed: only beside `upstream`",
+            "f:4:43: routes[0].timeout: found it beside `respond`, where nothing is sent on; allowed: only beside `upstream` or `split`",
         ),
         (
             ByReader,
@@ -886,11 +886,172 @@ fn routes() {
         ),
         (
             BySchema,
-            "{ name: a, redirect: { to: / } }",
-            "f:4:21: routes[0].redirect: is in the contract but not built yet; remove it",
+            "{ name: a, gate: g, respond: {} }",
+            "f:4:14: routes[0].gate: is in the contract but not built yet; remove it",
         ),
     ] {
         check_route(seen, route, expected);
+    }
+}
+
+#[test]
+fn splits() {
+    for (seen, split, expected) in [
+        (
+            BySchema,
+            "[]",
+            "f:4:28: routes[0].split: found no arm that takes what is left; allowed: { upstream: NAME } as the last one, or shares of 100%",
+        ),
+        (
+            ByReader,
+            "[{ share: 5%, upstream: app }]",
+            "f:4:28: routes[0].split: found no arm that takes what is left; allowed: { upstream: NAME } as the last one, or shares of 100%",
+        ),
+        (
+            ByReader,
+            "[{ upstream: app }, { share: 5%, upstream: app }]",
+            "f:4:48: routes[0].split[1]: found an arm that no request gets to; allowed: none after the last",
+        ),
+        (
+            ByReader,
+            "[{ share: 60%, upstream: app }, { share: 50%, upstream: app }]",
+            "f:4:69: routes[0].split[1].share: found 50% when only 40% is left; allowed: shares of 100% together",
+        ),
+        (
+            ByReader,
+            "[{ share: 5%, sticky: path, upstream: app }, { share: 5%, upstream: app }, { upstream: app }]",
+            "f:4:73: routes[0].split[1]: found another `sticky` than before; allowed: one key for all shares of a split",
+        ),
+        (
+            ByReader,
+            "[{ share: 5%, sticky: connection, upstream: app }, { upstream: app }]",
+            "f:4:50: routes[0].split[0].sticky: found `connection`; allowed: client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, or a list of them",
+        ),
+        (
+            ByReader,
+            "[{ sticky: path, upstream: app }]",
+            "f:4:39: routes[0].split[0].sticky: found `sticky` without `share`; allowed: only beside `share`",
+        ),
+        (
+            ByReader,
+            "[{ share: 5%, when: { path: / }, upstream: app }, { upstream: app }]",
+            "f:4:38: routes[0].split[0].share: found `share` beside `when`; allowed: one of them",
+        ),
+    ] {
+        check_route(seen, &format!("{{ name: a, split: {split} }}"), expected);
+    }
+}
+
+#[test]
+fn redirects_and_rewrites() {
+    for (seen, rest, expected) in [
+        (
+            ByReader,
+            "redirect: {}",
+            "f:4:31: routes[0].redirect: found a redirect to nowhere else; allowed: `to`, or one of scheme, host, path, path_prefix, path_regex",
+        ),
+        (
+            BySchema,
+            "redirect: { to: example.org }",
+            "f:4:37: routes[0].redirect.to: found `example.org`; allowed: an address that begins with https://, http:// or one /",
+        ),
+        (
+            ByReader,
+            "redirect: { to: //example.org }",
+            "f:4:37: routes[0].redirect.to: found `//example.org`; allowed: an address that begins with https://, http:// or one /",
+        ),
+        (
+            ByReader,
+            "redirect: { to: /x, host: a.example }",
+            "f:4:37: routes[0].redirect.to: found `to` beside parts of an address; allowed: one or the other",
+        ),
+        (
+            ByReader,
+            "redirect: { to: /x, status: 304 }",
+            "f:4:49: routes[0].redirect.status: found the number 304; allowed: 301, 302, 303, 307 or 308",
+        ),
+        (
+            ByReader,
+            "redirect: { path_prefix: /x }",
+            "f:4:46: routes[0].redirect.path_prefix: found a prefix in the place of none; allowed: only in a route whose `match` has a `path_prefix`",
+        ),
+        (
+            ByReader,
+            "redirect: { path: '/${upstream}' }",
+            "f:4:39: routes[0].redirect.path: found the variable `${upstream}`; allowed: client, peer, host, method, path, query, route, listener, scheme, generation, request_id, header.NAME, cookie.NAME, query.NAME; $${ stands for ${ itself",
+        ),
+        (
+            ByReader,
+            "redirect: { to: / }, timeout: 5s",
+            "f:4:51: routes[0].timeout: found it beside `redirect`, where nothing is sent on; allowed: only beside `upstream` or `split`",
+        ),
+        (
+            BySchema,
+            "upstream: app, rewrite: { host: 'a b' }",
+            "f:4:53: routes[0].rewrite.host: found `a b`; allowed: a host, with a port if need be, such as app.internal:8080",
+        ),
+        (
+            ByReader,
+            "upstream: app, rewrite: { host: 'a:0' }",
+            "f:4:53: routes[0].rewrite.host: found `a:0`; allowed: a host, with a port if need be, such as app.internal:8080",
+        ),
+        (
+            BySchema,
+            "upstream: app, rewrite: { path_regex: { pattern: '^/a', replacement: '/b?c' } }",
+            "f:4:90: routes[0].rewrite.path_regex.replacement: found `/b?c`; allowed: a path as it stands on the wire, without a query",
+        ),
+    ] {
+        check_route(seen, &format!("{{ name: a, {rest} }}"), expected);
+    }
+}
+
+#[test]
+fn variables_and_tokens() {
+    let text = |set: &str, token: &str| {
+        format!(
+            "listeners: {{ web: {{ address: '127.0.0.1:8080' }} }}\nupstreams: {{ app: {{ servers: ['127.0.0.1:9000'] }} }}\ntokens: {{ auth: {{ {token} }} }}\nroutes: [{{ name: a, upstream: app, request_headers: {{ set: {{ x: {set} }} }} }}]\n"
+        )
+    };
+    let right = "fetch: { upstream: app, path: / }, take: header(x)";
+    for (seen, set, token, expected) in [
+        (
+            ByReader,
+            "'${client'",
+            right,
+            "f:4:65: routes[0].request_headers.set.x: found `${` without `}`; allowed: ${NAME}, or $${ for ${ itself",
+        ),
+        (
+            ByReader,
+            "'${token.aut}'",
+            right,
+            "f:4:65: routes[0].request_headers.set.x: found `aut`, but no token has this name, did you mean `auth`?; allowed: auth",
+        ),
+        (
+            ByReader,
+            "'${who}'",
+            right,
+            "f:4:65: routes[0].request_headers.set.x: found the variable `${who}`; allowed: client, peer, host, method, path, query, route, listener, scheme, generation, request_id, upstream, header.NAME, cookie.NAME, query.NAME, token.NAME; $${ stands for ${ itself",
+        ),
+        (
+            BySchema,
+            "y",
+            "fetch: { upstream: app, path: / }, take: body",
+            "f:3:60: tokens.auth.take: found `body`; allowed: header(NAME), or json(POINTER) such as json(/access_token)",
+        ),
+        (
+            ByReader,
+            "y",
+            "fetch: { upstream: app, path: /, every: 50ms }, take: json()",
+            "f:3:59: tokens.auth.fetch.every: found `50ms`; allowed: a duration of at least 100ms",
+        ),
+        (
+            BySchema,
+            "y",
+            "take: json()",
+            "f:3:17: tokens.auth.fetch: is missing; allowed: the request that asks for it",
+        ),
+    ] {
+        check_whole(seen, &text(set, token), expected);
     }
 }
 

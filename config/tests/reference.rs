@@ -12,7 +12,7 @@ fn it_loads() {
         .unwrap_or_else(|problems| panic!("{problems}"));
     let json: Value = serde_yaml::from_str(REFERENCE).unwrap();
     assert!(jsonschema::is_valid(&schema(), &json));
-    assert_eq!(config.routes.len(), 3);
+    assert_eq!(config.routes.len(), 8);
 }
 
 /// Reports the keys that `schema` knows and `value` does not show, in all the values that it describes.

@@ -38,6 +38,7 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     mood: Mutex<Mood>,
     hangs_up: Mutex<bool>,
+    gift: Mutex<Gift>,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -53,6 +54,15 @@ pub enum Mood {
     HangUp,
     /// With one half of a megabyte, and the end of the connection a tenth of a second later.
     BreakOff,
+}
+
+/// What an origin puts into its answers beside the usual.
+#[derive(Clone, Debug, Default)]
+struct Gift {
+    /// Lines of a header, each with its end.
+    fields: String,
+    /// Instead of the usual body.
+    body: Option<String>,
 }
 
 /// A request as the origin got it.
@@ -94,6 +104,7 @@ impl Origin {
             seen: Mutex::default(),
             mood: Mutex::default(),
             hangs_up: Mutex::default(),
+            gift: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -113,6 +124,17 @@ impl Origin {
     /// Answers otherwise from now on.
     pub fn be(&self, mood: Mood) {
         *lock(&self.shared.mood) = mood;
+    }
+
+    /// Puts a field, such as `x-token: 1`, into every answer from now on, in the place of those it was given before.
+    pub fn give(&self, fields: &[&str]) {
+        lock(&self.shared.gift).fields =
+            fields.iter().map(|field| format!("{field}\r\n")).collect();
+    }
+
+    /// Answers with this body from now on.
+    pub fn say(&self, body: impl Into<String>) {
+        lock(&self.shared.gift).body = Some(body.into());
     }
 
     /// Ends the connection of the next request without an answer, and goes on as before.
@@ -198,10 +220,13 @@ impl Shared {
                 return writer.shutdown(Shutdown::Both);
             }
             let mood = *lock(&self.mood);
+            let gift = lock(&self.gift).clone();
             match mood {
-                Mood::Well if target != "/hang-up" => answer(&mut writer, &target, to_head)?,
+                Mood::Well if target != "/hang-up" => answer(&mut writer, &target, to_head, gift)?,
                 Mood::Well | Mood::HangUp => return writer.shutdown(Shutdown::Both),
-                Mood::Status(status) => answer(&mut writer, &format!("/status/{status}"), to_head)?,
+                Mood::Status(status) => {
+                    answer(&mut writer, &format!("/status/{status}"), to_head, gift)?;
+                }
                 Mood::BreakOff => {
                     let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
                     writer.write_all((head.to_owned() + &"x".repeat(500_000)).as_bytes())?;
@@ -221,20 +246,21 @@ fn argument(target: &str, name: &str) -> Option<u16> {
     path.strip_prefix(name)?.parse().ok()
 }
 
-fn answer(to: &mut impl Write, target: &str, to_head: bool) -> io::Result<()> {
+fn answer(to: &mut impl Write, target: &str, to_head: bool, gift: Gift) -> io::Result<()> {
     if let Some(millis) = argument(target, "/slow/") {
         wait::for_the_clock(Instant::now() + Duration::from_millis(millis.into()));
     }
     let status = argument(target, "/status/").unwrap_or(200);
-    let body = match target {
+    let Gift { fields, body } = gift;
+    let body = body.unwrap_or_else(|| match target {
         "/mega" => "x".repeat(1 << 20),
         _ => format!("origin: {target}\n"),
-    };
+    });
     let cost = target
         .strip_prefix("/cost/")
         .map_or(String::new(), |cost| format!("X-Origin-Cost: {cost}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n{cost}\r\n",
+        "HTTP/1.1 {status} Origin\r\nContent-Length: {}\r\nX-Origin: yes\r\n{cost}{fields}\r\n",
         body.len()
     );
     to.write_all((if to_head { head } else { head + &body }).as_bytes())

@@ -98,6 +98,15 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure>
     if let Some(protection) = &explanation.protection {
         writeln!(out, "overload    {}", overload(protection))?;
     }
+    if let Some(split) = &explanation.split {
+        writeln!(out, "split       {split}")?;
+    }
+    if let Some(rewritten) = &explanation.rewritten {
+        let path = rewritten.path.as_ref().unwrap_or(path);
+        let at = rewritten.host.as_ref();
+        let at = at.map_or(host, |at| format!(" at {at}"));
+        writeln!(out, "rewritten   {method} {path}{at}")?;
+    }
     writeln!(out, "outcome     {}", outcome(explanation))?;
     if !explanation.limits.is_empty() {
         writeln!(out)?;
@@ -118,6 +127,7 @@ fn outcome(explanation: &Explanation) -> String {
     match &explanation.action {
         Outcome::Nothing => format!("nothing: {} is blocked", explanation.peer),
         Outcome::Respond { status } => format!("answered here with {status}"),
+        Outcome::Redirect { status, location } => format!("sent to {location} with {status}"),
         Outcome::Unavailable {
             upstream,
             why,

@@ -1,6 +1,7 @@
 //! `floodwall status`
 
 mod routes;
+mod tokens;
 
 use std::io::{self, Write};
 
@@ -46,6 +47,7 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     section(out, &upstreams(status))?;
     section(out, &bounds(status))?;
     section(out, &limits(status))?;
+    section(out, &tokens::table(&status.tokens))?;
     section(out, &hottest(status))?;
     section(out, &protection(status.protection.as_ref()))?;
     section(out, &packet_limits(&status.prefilter))?;

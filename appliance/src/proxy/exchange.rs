@@ -15,6 +15,7 @@ use crate::{
     generation::Generation,
     host::{Host, RequestId},
     protection::{Pass, Shed},
+    route::Route,
     server::{connection::Connection, progress::Progress},
     upstream::{Attempt, Entry, Outcome, Place, Upstream},
 };
@@ -31,7 +32,7 @@ pub struct Exchange {
     /// When its header was complete. Blocks and limits are asked as of this moment.
     pub(super) begun: Nanos,
     pub(super) client: Option<Client>,
-    pub(super) route: Option<Arc<config::Route>>,
+    pub(super) route: Option<Arc<Route>>,
     pub(super) verdict: Verdict,
     /// The limit that refused.
     pub(super) refused_by: Option<config::LimitIndex>,

@@ -2,14 +2,18 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use floodwall_config::{Header, HeaderEdits};
+use floodwall_config::Rewrite;
 use http::{HeaderValue, header};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::Result;
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::RequestHeader;
 
-use super::Exchange;
-use crate::{trace, upstream::Upstream};
+use super::{Exchange, action, view};
+use crate::{
+    edits::{Edits, Section},
+    trace,
+    upstream::Upstream,
+};
 
 /// The server to connect to. Every timeout is set: none has a default below this layer.
 pub(super) fn peer(
@@ -84,7 +88,27 @@ pub(super) fn rewrite(
         request.remove_header(trace::STATE);
     }
     match &ctx.route {
-        Some(route) => edit(request, &route.request_headers),
+        Some(route) => {
+            retarget(request, &route.rule.rewrite, from)?;
+            edit(request, &route.request_headers, from, ctx)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Puts the route's path and host in the place of the client's.
+fn retarget(request: &mut RequestHeader, rewrite: &Rewrite, from: &RequestHeader) -> Result<()> {
+    if let Some(path) = &rewrite.path {
+        let asked = view(from);
+        let mut target = path.of(asked.path);
+        if let Some(query) = asked.query {
+            target.push('?');
+            target.push_str(query);
+        }
+        request.set_raw_path(target.as_bytes())?;
+    }
+    match &rewrite.host {
+        Some(host) => request.insert_header(header::HOST, host.as_str()),
         None => Ok(()),
     }
 }
@@ -101,45 +125,23 @@ fn chain(from: &RequestHeader, trusted: bool) -> Option<String> {
     (!hops.is_empty()).then(|| hops.join(", "))
 }
 
-/// Makes a route's changes to a header section.
-pub(super) fn edit(section: &mut impl Section, edits: &HeaderEdits) -> Result<()> {
-    for name in &edits.remove {
-        section.remove(name.as_str());
+/// Makes a route's changes to a header section, with what the client sent for variables.
+pub(super) fn edit(
+    section: &mut impl Section,
+    edits: &Edits,
+    from: &RequestHeader,
+    ctx: &Exchange,
+) -> Result<()> {
+    if edits.is_empty() {
+        return Ok(());
     }
-    for field in &edits.set {
-        section.set(field)?;
-    }
-    for field in &edits.add {
-        section.add(field)?;
-    }
-    Ok(())
-}
-
-/// What requests and responses have in common, without having it in common in Pingora.
-pub(super) trait Section {
-    fn remove(&mut self, name: &str);
-    fn set(&mut self, field: &Header) -> Result<()>;
-    fn add(&mut self, field: &Header) -> Result<()>;
-}
-
-macro_rules! section {
-    ($header:ty) => {
-        impl Section for $header {
-            fn remove(&mut self, name: &str) {
-                self.remove_header(name);
-            }
-
-            fn set(&mut self, field: &Header) -> Result<()> {
-                self.insert_header(field.name.as_str().to_owned(), field.value.as_str())
-            }
-
-            fn add(&mut self, field: &Header) -> Result<()> {
-                self.append_header(field.name.as_str().to_owned(), field.value.as_str())
-                    .map(drop)
-            }
+    let id = ctx.id();
+    match (action::facts(from, ctx, &id), &ctx.connection) {
+        (Some(facts), Some(connection)) => {
+            let dropped = &connection.host.stats.requests.fields_dropped;
+            edits.apply(section, &facts, dropped)
         }
-    };
+        // Nobody gets this far without both.
+        _ => Ok(()),
+    }
 }
-
-section!(RequestHeader);
-section!(ResponseHeader);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use floodwall_config::Direction;
 use floodwall_limiter::Nanos;
 use pingora_error::{Error, ErrorSource, Result};
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, Session};
 
 use super::{Exchange, Proxy, forward, session, view};
@@ -21,6 +21,7 @@ use crate::{
 /// can know: its next request is asked as if it had come after that.
 pub(super) fn decorate(
     host: &Host,
+    request: &RequestHeader,
     response: &mut ResponseHeader,
     ctx: &mut Exchange,
 ) -> Result<()> {
@@ -39,7 +40,7 @@ pub(super) fn decorate(
     }
     refusal::write_shadowed(response, &ctx.generation, &admission.shadowed)?;
     match &ctx.route {
-        Some(route) => forward::edit(response, &route.response_headers),
+        Some(route) => forward::edit(response, &route.response_headers, request, ctx),
         None => Ok(()),
     }
 }
@@ -166,7 +167,7 @@ fn count_request(host: &Host, ctx: &Exchange, status: u16) {
     host.stats.requests.finished(status);
     if let Some(route) = &ctx.route {
         let took = host.now().minus(ctx.begun);
-        ctx.generation.note_route(&route.name, status, took);
+        ctx.generation.note_route(&route.rule.name, status, took);
     }
 }
 
@@ -189,7 +190,7 @@ fn log(host: &Host, connection: &Connection, ctx: &Exchange, end: &End<'_>) {
         upstream: upstream.map(|upstream| upstream.name.as_str()),
         upstream_address: ctx.tried.last().map(ToString::to_string),
         upstream_ms: (ctx.answered > Nanos::ZERO).then(|| millis(ctx.answered.minus(ctx.asked))),
-        route: ctx.route.as_ref().map(|route| route.name.as_str()),
+        route: ctx.route.as_ref().map(|route| route.rule.name.as_str()),
         limit: ctx
             .refused_by
             .map(|index| ctx.generation.limit(index).name.as_str()),

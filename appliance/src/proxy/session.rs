@@ -121,12 +121,16 @@ pub fn view(head: &RequestHeader) -> RequestView<'_> {
     }
 }
 
-fn host(head: &RequestHeader) -> &str {
-    let authority = head
-        .headers
+/// The host that was asked for, with its port.
+pub(super) fn authority(head: &RequestHeader) -> &str {
+    head.headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+fn host(head: &RequestHeader) -> &str {
+    let authority = authority(head);
     let end = match authority.rfind(']') {
         Some(bracket) => bracket + 1,
         None => authority.find(':').unwrap_or(authority.len()),

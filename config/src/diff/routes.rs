@@ -2,7 +2,7 @@
 
 use super::ChangeKind;
 use super::compare::Changes;
-use crate::{Action, Config, Response, Route};
+use crate::{Action, Arm, Config, Route, Split, UpstreamIndex};
 
 /// Compares routes by their names, and their order: the first match wins, so an order is a meaning.
 pub(super) fn compare(changes: &mut Changes, old: &Config, new: &Config) {
@@ -34,8 +34,10 @@ pub(super) fn compare(changes: &mut Changes, old: &Config, new: &Config) {
 #[derive(PartialEq)]
 struct Meaning<'a> {
     limits: Vec<&'a str>,
-    upstream: Option<&'a str>,
-    respond: Option<&'a Response>,
+    /// Those that may answer, in their order.
+    upstreams: Vec<&'a str>,
+    /// The action without its references.
+    action: Action,
     /// The route without its references.
     rest: Route,
 }
@@ -47,11 +49,12 @@ impl<'a> Meaning<'a> {
             .iter()
             .map(|index| config[*index].name.as_str())
             .collect();
-        let (upstream, respond) = match &route.action {
-            Action::Upstream(index) => (Some(config[*index].name.as_str()), None),
-            Action::Respond(response) => (None, Some(response)),
-        };
-        let nothing = Action::Respond(Response::too_many_requests());
+        let upstreams = route
+            .action
+            .upstreams()
+            .map(|index| config[index].name.as_str())
+            .collect();
+        let nothing = Action::Upstream(UpstreamIndex(0));
         let rest = Route {
             limits: Vec::new(),
             action: nothing,
@@ -59,9 +62,28 @@ impl<'a> Meaning<'a> {
         };
         Self {
             limits,
-            upstream,
-            respond,
+            upstreams,
+            action: bare(&route.action),
             rest,
         }
+    }
+}
+
+/// An action that refers to nothing.
+fn bare(action: &Action) -> Action {
+    let nobody = UpstreamIndex(0);
+    match action {
+        Action::Upstream(_) => Action::Upstream(nobody),
+        Action::Split(split) => {
+            let arms = split.arms.iter().map(|arm| Arm {
+                takes: arm.takes.clone(),
+                upstream: nobody,
+            });
+            Action::Split(Split {
+                arms: arms.collect(),
+                sticky: split.sticky.clone(),
+            })
+        }
+        Action::Respond(_) | Action::Redirect(_) => action.clone(),
     }
 }

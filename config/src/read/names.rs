@@ -44,7 +44,11 @@ impl<'a> Names<'a> {
 
     /// The place of the thing that `value` names, in the order of the file.
     pub(crate) fn resolve(&self, value: Cursor<'_>) -> Option<usize> {
-        let name = text(value)?;
+        self.find(text(value)?, value)
+    }
+
+    /// The place of the thing of this name; problems are reported at `value`.
+    pub(crate) fn find(&self, name: &str, value: Cursor<'_>) -> Option<usize> {
         if let Some(index) = self.index.get(name) {
             return Some(*index);
         }

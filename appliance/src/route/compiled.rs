@@ -1,0 +1,47 @@
+//! A route, ready to be followed.
+
+use std::sync::Arc;
+
+use floodwall_config::{self as config, Missing};
+
+use crate::{
+    edits::Edits,
+    tokens::{Token, Tokens},
+};
+
+/// One rule of the routing list, with everything that is worked out once for a generation.
+#[derive(Debug)]
+pub struct Route {
+    /// What the file says.
+    pub rule: config::Route,
+    pub request_headers: Edits,
+    pub response_headers: Edits,
+    /// The tokens without which its requests are refused.
+    needed: Vec<Arc<Token>>,
+}
+
+impl Route {
+    pub(super) fn compile(route: &config::Route, tokens: &Tokens) -> Self {
+        let names = route.request_headers.tokens();
+        let mut needed: Vec<Arc<Token>> = names
+            .chain(route.response_headers.tokens())
+            .filter_map(|name| tokens.named(name).cloned())
+            .filter(|token| token.missing == Missing::Refuse)
+            .collect();
+        needed.dedup_by(|one, other| one.name == other.name);
+        Self {
+            request_headers: Edits::compile(&route.request_headers, tokens),
+            response_headers: Edits::compile(&route.response_headers, tokens),
+            needed,
+            rule: route.clone(),
+        }
+    }
+
+    /// The first token that its requests are refused for the want of.
+    pub fn lacks(&self) -> Option<&Token> {
+        let mut needed = self.needed.iter();
+        needed
+            .find(|token| token.value().is_none())
+            .map(AsRef::as_ref)
+    }
+}
