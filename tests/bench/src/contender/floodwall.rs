@@ -18,7 +18,9 @@ pub(super) fn text(job: &Job) -> String {
     };
     // Four cells for each key of the attack: what it takes to forget none.
     let table = match limits {
-        Limits::Scarce => "prefilter: { interfaces: [lo], mode: \"off\", table: { sources: 4M } }\n",
+        Limits::Scarce => {
+            "prefilter: { interfaces: [lo], mode: \"off\", table: { sources: 4M } }\n"
+        }
         _ => "",
     };
     let limits = match limits {
