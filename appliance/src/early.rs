@@ -27,6 +27,16 @@ pub const MALFORMED_STREAM: Fault = Fault {
     what: "the request is not well-formed HTTP/2",
 };
 
+pub const BODY_TOO_SLOW: Fault = Fault {
+    status: 408,
+    what: "the request body came too slowly",
+};
+
+pub const NOT_HTTP: Fault = Fault {
+    status: 400,
+    what: "the request is not well-formed HTTP/1.1",
+};
+
 /// Tells what the server meant by a response that it writes before any phase has seen the request.
 pub fn fault_of(response: &[u8]) -> Fault {
     let status = response
@@ -40,10 +50,7 @@ pub fn fault_of(response: &[u8]) -> Fault {
             status,
             what: "the server refused the request header",
         },
-        _ => Fault {
-            status: 400,
-            what: "the request is not well-formed HTTP/1.1",
-        },
+        _ => NOT_HTTP,
     }
 }
 

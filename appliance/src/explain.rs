@@ -15,7 +15,7 @@ use crate::{
     generation::Generation,
     host::Host,
     key::Subject,
-    protection,
+    path, protection,
     request::RequestView,
     route::Route,
     split,
@@ -94,6 +94,8 @@ pub enum Outcome {
 pub enum Nonsense {
     #[error("found the url `{0}`; allowed: a path that begins with `/`, or http://HOST/PATH")]
     Url(String),
+    #[error("found the url `{0}`, which is answered with 400: {1}")]
+    Path(String, &'static str),
     #[error("found the method `{0}`; allowed: a token such as GET")]
     Method(String),
     #[error("found the header `{0}`; allowed: NAME:VALUE")]
@@ -113,13 +115,15 @@ pub fn explain(host: &Host, question: &Question) -> Result<Explanation, Nonsense
     if !uri.path().starts_with('/') {
         return Err(Nonsense::Url(question.url.clone()));
     }
+    let path = path::normalized(uri.path(), generation.slashes)
+        .map_err(|fault| Nonsense::Path(question.url.clone(), fault.what))?;
     http::Method::from_bytes(question.method.as_bytes())
         .map_err(|_| Nonsense::Method(question.method.clone()))?;
     let headers = headers(question)?;
     let request = RequestView {
         method: &question.method,
         host: named_host(&uri, &headers),
-        path: uri.path(),
+        path: &path,
         query: uri.query(),
         headers: &headers,
     };

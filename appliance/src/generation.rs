@@ -10,6 +10,7 @@ use crate::{
     clock::Monotonic,
     limit::Limit,
     networks::Networks,
+    path::Slashes,
     protection::Protection,
     route::Router,
     stats::{RouteStats, Stats},
@@ -29,6 +30,8 @@ pub struct Generation {
     /// What is fetched in the background and put into headers.
     pub tokens: Tokens,
     pub clients: Clients,
+    /// What becomes of slashes in paths.
+    pub slashes: Slashes,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
     /// How many sources limits may block.
@@ -105,8 +108,14 @@ impl Generation {
             || Bounds::from(&BlockBudget::default()),
             |prefilter| Bounds::from(&prefilter.blocks),
         );
+        let slashes = if config.server.merge_slashes {
+            Slashes::Merge
+        } else {
+            Slashes::Keep
+        };
         Arc::new(Self {
             number,
+            slashes,
             file,
             config,
             router,

@@ -26,6 +26,7 @@ pub mod facts;
 pub mod key;
 pub mod limit;
 pub mod networks;
+pub mod path;
 pub mod protection;
 pub mod proxy;
 pub mod redirect;
@@ -37,6 +38,7 @@ pub mod split;
 pub mod strict;
 pub mod tokens;
 pub mod trace;
+pub mod tunnel;
 pub mod upstream;
 
 // What operators see and do.

@@ -1,11 +1,11 @@
 //! The phases of a request, as Pingora calls them: each gathers from the session, asks, and acts on the verdict.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use floodwall_config::Direction;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{connectors::TransportConnector, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -30,19 +30,32 @@ mod http2;
 mod onward;
 mod report;
 mod session;
+mod upgrade;
 
 pub use exchange::Exchange;
 pub use session::view;
+pub use upgrade::Joined;
 
 /// The proxy of one thread. It holds nothing of its own: all state is the host's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Proxy {
     host: Arc<Host>,
+    /// Opens connections for requests that the engine is not asked to serve.
+    connector: Arc<TransportConnector>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
 }
 
 impl Proxy {
     pub fn new(host: Arc<Host>) -> Self {
-        Self { host }
+        Self {
+            host,
+            connector: Arc::new(TransportConnector::new(None)),
+        }
     }
 
     /// Writes a response of our own and ends the phases.
@@ -161,6 +174,13 @@ impl ProxyHttp for Proxy {
             return self.malformed(session, ctx, fault).await;
         }
         http2::remember(&self.host, session, ctx);
+        if let Some(progress) = &ctx.progress {
+            progress.expect(strict::framing_of(&session.req_header().headers));
+        }
+        let slashes = ctx.generation.slashes;
+        if let Err(fault) = session::normalize(session, slashes) {
+            return self.malformed(session, ctx, fault).await;
+        }
         let peer = connection.peer;
         let address = peer.address();
         if address.is_some_and(|address| {
@@ -225,7 +245,16 @@ impl ProxyHttp for Proxy {
         if let Some(span) = grpc::timeout(session.req_header()) {
             ctx.finish_within(ctx.begun, span);
         }
-        action::follow(&self.host, session, ctx, route).await
+        if action::follow(&self.host, session, ctx, route).await? {
+            return Ok(true);
+        }
+        match upgrade::wanted(session.req_header()) {
+            Ok(None) => Ok(false),
+            Ok(Some(protocols)) => {
+                upgrade::open(&self.host, &self.connector, session, ctx, &protocols).await
+            }
+            Err(fault) => self.malformed(session, ctx, fault).await,
+        }
     }
 
     async fn request_body_filter(

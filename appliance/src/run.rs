@@ -1,10 +1,13 @@
 //! The service's life as a process: `floodwall run`.
 
 use std::{
+    io,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use crate::boot::BootError;
 use crate::{
@@ -19,8 +22,10 @@ use crate::{
 /// [`BootError`] when it does not come to serving.
 pub fn run(file: &Path) -> Result<(), BootError> {
     let signals = Signals::claim()?;
+    let open_files = open_files()?;
     let manager = Arc::new(Manager::from_environment());
     let floodwall = Floodwall::boot(file, Arc::clone(&manager))?;
+    tracing::debug!(open_files, "as many as the system allows");
     announce(&floodwall, &manager);
     let mut watchdog = Watchdog::new(&manager);
     obey(&signals, &floodwall, &mut watchdog)?;
@@ -35,6 +40,14 @@ pub fn run(file: &Path) -> Result<(), BootError> {
     });
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Takes as many open files as the system allows: each connection is one, and one more towards its upstream. The soft
+/// bound is small for programs that use select(2), which this is not.
+fn open_files() -> io::Result<u64> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(most)
 }
 
 fn announce(floodwall: &Floodwall, manager: &Manager) {

@@ -22,12 +22,15 @@ use tokio::sync::watch;
 use crate::host::Host;
 
 mod accept;
+pub mod body;
 pub mod census;
 pub mod connection;
 pub mod guard;
-mod head;
+pub mod head;
 pub mod http2;
+mod intake;
 pub mod line;
+mod pace;
 pub mod peer;
 pub mod progress;
 pub mod wire;

@@ -3,8 +3,10 @@
 //! Pingora reads more than a front door should pass on: whatever two programs could read in two ways is
 //! refused here, before any rule sees it (RFC 9110 and RFC 9112; the numbers below are theirs).
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use pingora_http::RequestHeader;
+
+use crate::server::body::Framing;
 
 /// What is wrong with a request, and the status that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,39 +15,31 @@ pub struct Fault {
     pub what: &'static str,
 }
 
-/// Checks the head of an HTTP/1 request, parsed and as it came. Its target has at most `longest` bytes.
+/// Checks the head of a request, whatever protocol it came in. Its target has at most `longest` bytes. What only the
+/// bytes of HTTP/1 show was looked at while they came in.
 ///
 /// # Errors
 /// The first [`Fault`] that is found.
-pub fn check(head: &RequestHeader, raw: &[u8], longest: usize) -> Result<(), Fault> {
-    lines(raw)?;
+pub fn check(head: &RequestHeader, longest: usize) -> Result<(), Fault> {
+    method(head)?;
     target(head, longest)?;
     host(head)?;
-    framing(raw, &head.headers)
+    framing(&head.headers)?;
+    expectation(head)
 }
 
 fn fault(status: u16, what: &'static str) -> Result<(), Fault> {
     Err(Fault { status, what })
 }
 
-/// Every line ends in CR LF, none is folded, and there is no NUL (RFC 9112, 2.2 and 5.2).
-fn lines(raw: &[u8]) -> Result<(), Fault> {
-    let mut previous = 0;
-    for (at, &byte) in raw.iter().enumerate() {
-        match byte {
-            b'\n' if previous != b'\r' => return fault(400, "a line ends in a bare LF"),
-            0 => return fault(400, "a NUL in the header"),
-            b' ' | b'\t' if previous == b'\n' && at > 1 => {
-                return fault(400, "a folded header line");
-            }
-            _ if previous == b'\r' && byte != b'\n' => {
-                return fault(400, "a bare CR in the header");
-            }
-            _ => {}
+/// TRACE would send back what proxies add to a request (RFC 9110, 9.3.8).
+fn method(head: &RequestHeader) -> Result<(), Fault> {
+    match head.method {
+        http::Method::TRACE | http::Method::CONNECT => {
+            fault(405, "a method that is not for this server")
         }
-        previous = byte;
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The target is in origin form, of visible ASCII (RFC 9112, 3.2.1; RFC 3986, 2).
@@ -111,27 +105,30 @@ fn is_authority(host: &[u8]) -> bool {
     !name.is_empty() && name_is_right && port_is_right
 }
 
-/// One way to tell where the body ends, or none (RFC 9112, 6). The parsed header no longer shows a
-/// Content-Length that came beside a Transfer-Encoding, so the raw lines are asked.
-fn framing(raw: &[u8], headers: &HeaderMap) -> Result<(), Fault> {
-    let lengths = count_fields(raw, b"content-length");
-    let encodings = count_fields(raw, b"transfer-encoding");
-    if lengths > 0 && encodings > 0 {
+/// One way to tell where the body ends, or none (RFC 9112, 6).
+///
+/// # Errors
+/// The first [`Fault`] that is found.
+pub fn framing(headers: &HeaderMap) -> Result<(), Fault> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (length, encoding) = (lengths.next(), encodings.next());
+    if length.is_some() && encoding.is_some() {
         return fault(400, "both Content-Length and Transfer-Encoding");
     }
-    if lengths > 1 {
+    if lengths.next().is_some() {
         return fault(400, "more than one Content-Length");
     }
-    if encodings > 1 {
+    if encodings.next().is_some() {
         return fault(400, "more than one Transfer-Encoding");
     }
-    if let Some(length) = headers.get(header::CONTENT_LENGTH) {
+    if let Some(length) = length {
         let digits = length.as_bytes();
         if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
             return fault(400, "Content-Length is not a number");
         }
     }
-    match headers.get(header::TRANSFER_ENCODING) {
+    match encoding {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
             fault(501, "a Transfer-Encoding other than chunked")
         }
@@ -139,23 +136,33 @@ fn framing(raw: &[u8], headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-fn count_fields(raw: &[u8], name: &[u8]) -> usize {
-    raw.split(|byte| *byte == b'\n')
-        .skip(1)
-        .filter(|line| {
-            line.split_at_checked(name.len())
-                .is_some_and(|(field, rest)| {
-                    field.eq_ignore_ascii_case(name) && rest.first() == Some(&b':')
-                })
-        })
-        .count()
+/// How the end of the body is told by a head that was found to be in order.
+pub fn framing_of(headers: &HeaderMap) -> Framing {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Framing::Chunked;
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
+    length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .map_or(Framing::None, Framing::Length)
+}
+
+/// There is one expectation (RFC 9110, 10.1.1), and HTTP/1.0 has none.
+fn expectation(head: &RequestHeader) -> Result<(), Fault> {
+    let mut expectations = head.headers.get_all(header::EXPECT).iter();
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if head.version == Version::HTTP_10 || expectations.all(is_known) {
+        Ok(())
+    } else {
+        fault(417, "an expectation that nobody knows")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Parses as loosely as the server does, so that only this module's strictness is tested.
+    /// Parses as loosely as a server may, so that only this module's strictness is tested.
     fn judged(raw: &str) -> Result<(), u16> {
         let mut lines = raw.split('\n').map(|line| line.trim_end_matches('\r'));
         let mut first = lines.next().unwrap().split(' ');
@@ -172,7 +179,7 @@ mod tests {
             head.append_header(name.trim().to_owned(), value.trim())
                 .unwrap();
         }
-        check(&head, raw.as_bytes(), 100).map_err(|fault| fault.status)
+        check(&head, 100).map_err(|fault| fault.status)
     }
 
     #[test]
@@ -184,6 +191,8 @@ mod tests {
             "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
+            "PUT / HTTP/1.0\r\nExpect: more\r\n\r\n",
+            "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n",
         ] {
             assert_eq!(judged(raw), Ok(()), "{raw:?}");
         }
@@ -232,8 +241,9 @@ mod tests {
                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
                 501,
             ),
-            ("GET / HTTP/1.1\nHost: a\r\n\r\n", 400),
-            ("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400),
+            ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+            ("CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+            ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", 417),
         ] {
             assert_eq!(judged(raw), Err(status), "{raw:?}");
         }

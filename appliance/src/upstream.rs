@@ -52,6 +52,8 @@ pub struct Timeouts {
     pub read: Duration,
     pub write: Duration,
     pub idle: Duration,
+    /// Of a connection that changed its protocol, without a byte in either direction.
+    pub tunnel: Duration,
     /// For the whole exchange, retries included.
     pub total: Option<Duration>,
 }
@@ -77,6 +79,7 @@ impl Upstream {
                 read: timeouts.read.into(),
                 write: timeouts.write.into(),
                 idle: timeouts.idle.into(),
+                tunnel: timeouts.tunnel.into(),
                 total: timeouts.total.map(Into::into),
             },
             breakers: breaker

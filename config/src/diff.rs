@@ -91,6 +91,12 @@ impl Config {
             &new.server.drain,
             |span| format_duration(*span),
         );
+        changes.value(
+            "server.merge_slashes",
+            &self.server.merge_slashes,
+            &new.server.merge_slashes,
+            ToString::to_string,
+        );
         changes.0
     }
 

@@ -50,6 +50,8 @@ pub struct ListenerTimeouts {
     pub header: Nanos,
     /// Between two reads of a request's body.
     pub body: Nanos,
+    /// What a request's body must bring on average beyond that time, in bytes a second; any when absent.
+    pub body_rate: Option<u64>,
     /// Between two requests of one connection.
     pub idle: Nanos,
     /// For one write of the response.
@@ -114,6 +116,11 @@ static TIMEOUTS: Section = Section {
             "body",
             DURATION,
             "between two reads of a request body; default 30s",
+        ),
+        Key::new(
+            "body_rate",
+            SIZE,
+            "of a request body, a second, once `body` was waited in all; 0B for any, default 240B",
         ),
         Key::new(
             "idle",
@@ -220,6 +227,7 @@ impl Default for ListenerTimeouts {
         Self {
             header: Nanos::from_secs(10),
             body: Nanos::from_secs(30),
+            body_rate: Some(240),
             idle: Nanos::from_secs(60),
             write: Nanos::from_secs(30),
         }
@@ -232,11 +240,17 @@ impl ListenerTimeouts {
         let default = Self::default();
         let header = fields.or("header", span(SHORTEST), default.header);
         let body = fields.or("body", span(SHORTEST), default.body);
+        let body_rate = fields.or(
+            "body_rate",
+            size_between(0, 1 << 30),
+            default.body_rate.unwrap_or(0),
+        );
         let idle = fields.or("idle", span(SHORTEST), default.idle);
         let write = fields.or("write", span(SHORTEST), default.write);
         Some(Self {
             header: header?,
             body: body?,
+            body_rate: Some(body_rate?).filter(|rate| *rate > 0),
             idle: idle?,
             write: write?,
         })

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use floodwall_limiter::Nanos;
 
-use crate::read::{Cursor, Fields, span, whole_u16};
+use crate::read::{Cursor, Fields, flag, span, whole_u16};
 use crate::section::{DURATION, Key, Section, Shape};
 
 /// How the process runs and ends.
@@ -14,6 +14,8 @@ pub struct ServerSettings {
     pub threads: Option<NonZeroU16>,
     /// How long requests that are under way may go on after SIGTERM.
     pub drain: Nanos,
+    /// Whether a run of slashes in a path is one slash.
+    pub merge_slashes: bool,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -29,6 +31,11 @@ pub(crate) static SECTION: Section = Section {
             DURATION,
             "for requests under way at SIGTERM; default 30s",
         ),
+        Key::new(
+            "merge_slashes",
+            Shape::Flag,
+            "whether a run of slashes in a path is one; default true",
+        ),
     ],
     one_of: &[],
 };
@@ -38,6 +45,7 @@ impl Default for ServerSettings {
         Self {
             threads: None,
             drain: Nanos::from_secs(30),
+            merge_slashes: true,
         }
     }
 }
@@ -47,9 +55,11 @@ impl ServerSettings {
         let fields = Fields::open(value, &SECTION)?;
         let threads = fields.optional("threads", whole_u16(1, 1_024));
         let drain = fields.or("drain", span(Nanos::ZERO), Self::default().drain);
+        let merge_slashes = fields.or("merge_slashes", flag, Self::default().merge_slashes);
         Some(Self {
             threads: threads?.and_then(NonZeroU16::new),
             drain: drain?,
+            merge_slashes: merge_slashes?,
         })
     }
 }

@@ -74,6 +74,8 @@ pub struct UpstreamTimeouts {
     pub write: Nanos,
     /// How long an unused connection is kept.
     pub idle: Nanos,
+    /// Without a byte in either direction once a connection has changed its protocol, as for a WebSocket.
+    pub tunnel: Nanos,
     /// For everything from the request to the last byte of the response, retries included.
     pub total: Option<Nanos>,
 }
@@ -162,6 +164,11 @@ static TIMEOUTS: Section = Section {
             "idle",
             DURATION,
             "how long an unused connection is kept; default 60s",
+        ),
+        Key::new(
+            "tunnel",
+            DURATION,
+            "without a byte either way after an upgrade, as of a WebSocket; default 5m",
         ),
         Key::new(
             "total",
@@ -281,6 +288,7 @@ impl Default for UpstreamTimeouts {
             read: minute,
             write: minute,
             idle: minute,
+            tunnel: Nanos::from_secs(300),
             total: None,
         }
     }
@@ -294,12 +302,14 @@ impl UpstreamTimeouts {
         let read = fields.or("read", span(SHORTEST), default.read);
         let write = fields.or("write", span(SHORTEST), default.write);
         let idle = fields.or("idle", span(SHORTEST), default.idle);
+        let tunnel = fields.or("tunnel", span(SHORTEST), default.tunnel);
         let total = fields.optional("total", span(SHORTEST));
         Some(Self {
             connect: connect?,
             read: read?,
             write: write?,
             idle: idle?,
+            tunnel: tunnel?,
             total: total?,
         })
     }

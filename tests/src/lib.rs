@@ -12,12 +12,14 @@
 
 mod binary;
 pub mod client;
+mod echo;
 mod floodwall;
 pub mod h2;
 mod http;
 mod loopback;
 mod namespace;
 mod notify;
+mod open_files;
 mod origin;
 mod pins;
 pub mod privilege;
@@ -27,12 +29,14 @@ pub mod wait;
 mod yaml;
 
 pub use client::{Client, Connection, Request};
+pub use echo::{Echo, GREETING};
 pub use floodwall::{Answer, Floodwall, Launch};
 pub use h2::Http2;
 pub use http::Response;
 pub use loopback::Loopback;
 pub use namespace::{Host, Wire};
 pub use nix::sys::signal::Signal;
+pub use open_files::raise_open_files;
 pub use origin::{Mood, Origin, Seen, WORKERS};
 pub use pins::Instance;
 pub use repeat::Repeat;

@@ -124,6 +124,18 @@ impl Exchange {
         }
     }
 
+    /// Tells the limits of bytes that passed.
+    pub(super) fn passed(&self, direction: config::Direction, bytes: u64) {
+        let after = &self.admission.after;
+        if let Some(connection) = &self.connection
+            && bytes > 0
+            && !after.is_empty()
+        {
+            let host = &connection.host;
+            after.bytes(host, &self.generation, direction, bytes, host.now());
+        }
+    }
+
     /// Takes note of who takes the request.
     pub(super) fn enter(&mut self, index: config::UpstreamIndex, entry: Entry) {
         self.upstream = Some(index);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use floodwall_config::Rewrite;
 use http::{HeaderValue, header};
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer};
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 
@@ -33,6 +33,8 @@ pub(super) fn peer(
         options.set_http_version(2, 2);
         options.max_h2_streams = MOST_STREAMS;
     }
+    // Those that change the protocol do not come this way.
+    options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
     Box::new(peer)
 }
 

@@ -8,7 +8,7 @@ use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, Session};
 
-use super::{Exchange, Proxy, forward, session, view};
+use super::{Exchange, Proxy, forward, session, upgrade, view};
 use crate::{
     access_log::{Entry, Verdict, timestamp},
     host::Host,
@@ -52,7 +52,13 @@ pub(super) async fn failure(
     error: &Error,
     ctx: &mut Exchange,
 ) -> FailToProxy {
-    let status = session::status_of(error);
+    let fault = ctx.progress.as_ref().and_then(|progress| progress.fault());
+    let status = fault.map_or_else(|| session::status_of(error), |fault| fault.status);
+    if let Some(fault) = fault {
+        ctx.verdict = Verdict::Malformed;
+        ctx.error = Some(fault.what);
+        host.stats.requests.malformed.one();
+    }
     if *error.esource() == ErrorSource::Upstream {
         ctx.verdict = Verdict::Failed;
         if let Ok(upstream) = ctx.upstream() {
@@ -148,6 +154,33 @@ pub(super) fn abandoned(ctx: &mut Exchange) {
         bytes: ctx.counted_out,
         error: ctx.error.or(Some(error)),
         trace_id: None,
+    };
+    log(host, &connection, ctx, &end);
+}
+
+/// Counts a request that ends after its session, and writes its line.
+pub(super) fn left_engine(
+    ctx: &mut Exchange,
+    asked: &RequestHeader,
+    status: u16,
+    outcome: &upgrade::Outcome,
+) {
+    let Some(connection) = ctx.connection.take() else {
+        return;
+    };
+    let host = &connection.host;
+    if let Some(pass) = &ctx.pass {
+        pass.completed(ctx.answered);
+    }
+    host.stats.requests.finished(status);
+    let request = view(asked);
+    let end = End {
+        method: request.method,
+        host: request.host,
+        path: request.path,
+        status: Some(status),
+        bytes: outcome.bytes,
+        error: ctx.error.or(outcome.error),
     };
     log(host, &connection, ctx, &end);
 }

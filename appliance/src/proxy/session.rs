@@ -1,13 +1,14 @@
 //! What the phases read from a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::{StatusCode, header};
+use http::{StatusCode, Version, header};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use crate::{
+    path::{self, Slashes},
     request::RequestView,
     server::{
         connection::{Connection, Rules},
@@ -91,7 +92,7 @@ pub(super) fn check(session: &mut Session, rules: &Rules) -> Result<(), Fault> {
         to_origin_form(session);
     }
     let head = session.req_header();
-    strict::check(head, &session.as_downstream().to_h1_raw(), rules.target)?;
+    strict::check(head, rules.target)?;
     let length = head
         .headers
         .get(header::CONTENT_LENGTH)
@@ -104,6 +105,30 @@ pub(super) fn check(session: &mut Session, rules: &Rules) -> Result<(), Fault> {
         _ => Ok(()),
     }
 }
+
+/// Brings the request into the one form that rules and upstreams get to see.
+///
+/// # Errors
+/// The [`Fault`] of a path that has none.
+pub(super) fn normalize(session: &mut Session, slashes: Slashes) -> Result<(), Fault> {
+    let head = session.req_header_mut();
+    let target = str::from_utf8(head.raw_path()).unwrap_or("/");
+    if let Cow::Owned(spelled) = path::normalized(target, slashes)? {
+        let uri = spelled.parse().map_err(|_| NO_TARGET)?;
+        head.set_uri(uri);
+    }
+    if head.version == Version::HTTP_10 {
+        // Such a client knows no interim responses (RFC 9110, 10.1.1 and 15.2).
+        head.remove_header(&header::EXPECT);
+        session.as_downstream_mut().set_ignore_info_resp(true);
+    }
+    Ok(())
+}
+
+const NO_TARGET: Fault = Fault {
+    status: 400,
+    what: "the request target is no URI",
+};
 
 /// The parts of a request that rules may look at. The target was checked to be ASCII.
 pub fn view(head: &RequestHeader) -> RequestView<'_> {

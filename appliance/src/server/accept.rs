@@ -15,7 +15,9 @@ use arc_swap::ArcSwap;
 use floodwall_config::Config;
 use floodwall_limiter::Source;
 use pingora_core::{
-    apps::HttpServerApp, protocols::http::ServerSession, server::configuration::ServerConf,
+    apps::HttpServerApp,
+    protocols::{Stream, http::ServerSession},
+    server::configuration::ServerConf,
 };
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::{net::TcpListener, sync::watch};
@@ -241,18 +243,32 @@ async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiv
         Some(false) => {}
         None => return,
     }
-    let idle = stream.connection().rules.idle.as_secs().max(1);
+    let connection = Arc::clone(stream.connection());
+    let idle = connection.rules.idle.as_secs().max(1);
     let mut session = ServerSession::new_http1(Box::new(stream));
     session.set_keepalive((!*leave.borrow()).then_some(idle));
     let mut next = proxy.process_new_http(session, &leave).await;
     while let Some(reused) = next {
         let (stream, settings) = reused.consume();
+        if let Some(joined) = connection.successor() {
+            if let Some(guard) = guard_of(stream) {
+                joined.run(guard, leave).await;
+            }
+            return;
+        }
         let mut session = ServerSession::new_http1(stream);
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);
         }
         next = proxy.process_new_http(session, &leave).await;
     }
+    // The engine did not give the connection back: what waits for it holds on to it.
+    drop(connection.successor());
+}
+
+/// The guard that a session was made of.
+fn guard_of(stream: Stream) -> Option<Guard> {
+    stream.into_any().downcast().ok().map(|guard| *guard)
 }
 
 /// Errors of `accept` that belong to the connection that was not accepted (accept(2)).

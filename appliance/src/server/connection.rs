@@ -1,12 +1,15 @@
 //! One client connection: who is at its other end, and what it may take.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use floodwall_config as config;
 use http::HeaderValue;
 
 use super::peer::Peer;
-use crate::host::Host;
+use crate::{host::Host, proxy::Joined};
 
 /// What the proxy's phases and the connection's stream know of each other.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Connection {
     /// The peer's address as header fields write it, if it has one.
     pub peer_field: Option<HeaderValue>,
     pub rules: Arc<Rules>,
+    /// What gets the connection when the engine is done with its last request.
+    successor: Mutex<Option<Box<Joined>>>,
 }
 
 /// What a listener grants its connections.
@@ -26,6 +31,8 @@ pub struct Rules {
     pub listener: String,
     pub header: Duration,
     pub body: Duration,
+    /// Of a request's body, in bytes a second; without a bound when absent.
+    pub body_rate: Option<u64>,
     pub idle: Duration,
     pub write: Duration,
     pub header_bytes: u64,
@@ -43,6 +50,7 @@ impl From<&config::Listener> for Rules {
         let config::ListenerTimeouts {
             header,
             body,
+            body_rate,
             idle,
             write,
         } = listener.timeouts;
@@ -50,6 +58,7 @@ impl From<&config::Listener> for Rules {
             listener: listener.name.clone(),
             header: header.into(),
             body: body.into(),
+            body_rate,
             idle: idle.into(),
             write: write.into(),
             header_bytes: listener.max.header_bytes,
@@ -74,7 +83,25 @@ impl Connection {
                 // An address in words is visible ASCII.
                 .and_then(|address| HeaderValue::from_str(&address.to_string()).ok()),
             rules,
+            successor: Mutex::default(),
         })
+    }
+
+    /// Says who gets the connection when the engine is done with the present request.
+    pub fn succeed(&self, successor: Box<Joined>) {
+        *self.lock() = Some(successor);
+    }
+
+    /// Who gets the connection now; nobody while there are requests on it.
+    pub fn successor(&self) -> Option<Box<Joined>> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Joined>>> {
+        // Only whole values are put under this lock.
+        self.successor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

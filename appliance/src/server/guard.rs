@@ -1,5 +1,5 @@
-//! The stream under a connection: it bounds a request's head in time and size, and answers in the right words
-//! when the head never becomes a request.
+//! The stream under a connection: it gives the engine one well-formed request at a time, bounds it in time and size,
+//! and answers in the right words when a head never becomes a request.
 //!
 //! Pingora reads a head for as long as bytes keep dripping, up to a mebibyte, and answers what it cannot parse
 //! before any phase sees it. This wrapper cuts both: it knows that a head is coming in ([`Phase::Head`]), and
@@ -16,6 +16,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType, l4::socket::SocketAddr as PingoraAddress,
@@ -29,8 +30,10 @@ use tokio::{
 use crate::{
     early,
     server::{
+        body::Framing,
         connection::Connection,
-        head::{Head, Most},
+        intake::Intake,
+        pace::{Allowance, Pace},
         peer::Peer,
         progress::{GRACE, Moment, Phase, Progress},
         wire::Wire,
@@ -41,16 +44,24 @@ use crate::{
 #[derive(Debug)]
 pub struct Guard {
     /// A response's header and the beginning of its body leave in one segment.
-    inner: BufWriter<Wire>,
+    inner: ClientStream,
     connection: Arc<Connection>,
     progress: Arc<Progress>,
     digest: Arc<SocketDigest>,
     established: SystemTime,
-    head: Head,
+    intake: Intake,
+    pace: Pace,
+    /// The engine reads what is still to come of a request's body.
+    waits_for_body: bool,
     timer: Option<Timer>,
+    /// Runs while the client takes nothing of what is written to it.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// What is still to be written of an answer in place of the server's own; then the connection ends.
     answer: Option<Vec<u8>>,
 }
+
+/// A client's bytes without the rules of requests.
+pub type ClientStream = BufWriter<Wire>;
 
 /// What is written waits in a buffer of so many bytes until it is flushed: one Ethernet segment.
 const WRITE_BUFFER: usize = 1460;
@@ -60,6 +71,14 @@ const WRITE_BUFFER: usize = 1460;
 struct Timer {
     of: Moment,
     sleep: Pin<Box<Sleep>>,
+}
+
+/// What took longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    Head,
+    Body,
+    Request,
 }
 
 impl Guard {
@@ -76,10 +95,19 @@ impl Guard {
             progress: Arc::default(),
             digest: Arc::new(digest),
             established: SystemTime::now(),
-            head: Head::default(),
+            intake: Intake::default(),
+            pace: Pace::default(),
+            waits_for_body: false,
             timer: None,
+            stalled: None,
             answer: None,
         }
+    }
+
+    /// The client's stream, and what came behind the last request, for whoever speaks another protocol on it.
+    pub fn into_parts(mut self) -> (ClientStream, BytesMut) {
+        let held = self.intake.take_held();
+        (self.inner, held)
     }
 
     pub fn connection(&self) -> &Arc<Connection> {
@@ -113,47 +141,120 @@ impl Guard {
     }
 
     /// Polls the clock of whatever is bounded now. A timer is made only when a read had to wait.
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<Late> {
         let now = self.progress.moment();
-        if self.timer.as_ref().is_none_or(|timer| timer.of != now) {
-            let span = match now.phase {
-                Phase::Idle => None,
-                Phase::Head => Some(self.connection.rules.header),
-                Phase::Request => {
-                    let left = self.progress.time_left(self.connection.host.now());
-                    left.map(|left| left + GRACE)
-                }
+        if self.timer.as_ref().is_some_and(|timer| timer.of != now) {
+            self.timer = None;
+        }
+        if self.timer.is_none() {
+            let Some((span, _)) = self.patience() else {
+                return Poll::Pending;
             };
-            self.timer = span.map(|span| Timer {
+            self.timer = Some(Timer {
                 of: now,
                 sleep: Box::pin(tokio::time::sleep(span)),
             });
         }
-        match &mut self.timer {
-            Some(timer) => timer.sleep.as_mut().poll(context),
-            None => Poll::Pending,
+        while let Some(timer) = &mut self.timer {
+            ready!(timer.sleep.as_mut().poll(context));
+            match self.patience() {
+                Some((_, Late::Head)) => return Poll::Ready(Late::Head),
+                Some((left, late)) if left.is_zero() => return Poll::Ready(late),
+                // What came in the meantime has paid for more.
+                Some((left, _)) => {
+                    let sleep = Box::pin(tokio::time::sleep(left));
+                    self.timer = Some(Timer { of: now, sleep });
+                }
+                None => self.timer = None,
+            }
+        }
+        Poll::Pending
+    }
+
+    /// How long what comes next may take, and what is late then.
+    fn patience(&self) -> Option<(Duration, Late)> {
+        let rules = &self.connection.rules;
+        match self.progress.phase() {
+            Phase::Idle => None,
+            Phase::Head => Some((rules.header, Late::Head)),
+            Phase::Request => {
+                let deadline = self.progress.deadline();
+                let whole = deadline.map(|deadline| {
+                    let end = deadline.plus(GRACE.into());
+                    (end.minus(self.connection.host.now()).into(), Late::Request)
+                });
+                let allowance = Allowance {
+                    grace: rules.body,
+                    rate: rules.body_rate,
+                };
+                let body = self.pace.left(allowance).filter(|_| self.waits_for_body);
+                let body = body.map(|left| (left, Late::Body));
+                whole.into_iter().chain(body).min_by_key(|(left, _)| *left)
+            }
         }
     }
 
-    /// Looks at what was read, as long as it belongs to a head.
-    fn look(&mut self, bytes: &[u8]) -> Option<early::Fault> {
-        match self.progress.phase() {
-            Phase::Idle if !bytes.is_empty() => {
-                self.progress.enter(Phase::Head);
-                self.head = Head::default();
-            }
-            Phase::Head => {}
-            _ => return None,
-        }
+    /// Reads what belongs to the present request. What comes behind it waits, and so does its client.
+    fn poll_intake(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Result<(), early::Fault>>> {
+        let (intake, progress) = (&mut self.intake, &self.progress);
         let rules = &self.connection.rules;
-        self.head.take(
-            bytes,
-            Most {
-                bytes: rules.header_bytes,
-                fields: rules.headers,
-            },
-        );
-        self.head.fault()
+        let is_over = intake.is_over(progress, rules);
+        self.waits_for_body =
+            !is_over && progress.phase() == Phase::Request && progress.framing() != Framing::Open;
+        if intake.holds() {
+            return if is_over {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(intake.give(buffer, progress, rules)))
+            };
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        let has_closed = buffer.filled().len() == before;
+        let kept = intake.keep_rest(buffer, before, progress, rules);
+        if is_over && !has_closed {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(kept))
+        }
+    }
+
+    /// Ends a request whose bytes are at fault.
+    fn refuse(&mut self, context: &mut Context<'_>, fault: early::Fault) -> io::Error {
+        if self.progress.phase() == Phase::Head {
+            return self.cut(context, fault);
+        }
+        self.progress.spoil(fault);
+        io::Error::new(io::ErrorKind::InvalidData, fault.what)
+    }
+
+    /// Ends a client that takes nothing of what is written to it.
+    fn poll_write_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let patience = self.connection.rules.write;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stalled.as_mut().poll(context));
+        let what = "the client does not read what it asked for";
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what))
+    }
+
+    /// What became of a write, or its end when the client takes nothing for too long.
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.stalled = None;
+            return poll;
+        }
+        let error = ready!(self.poll_write_deadline(context));
+        Poll::Ready(Err(error))
     }
 }
 
@@ -166,25 +267,30 @@ impl AsyncRead for Guard {
         if self.answer.is_some() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let phase = self.progress.phase();
         let before = buffer.filled().len();
-        match Pin::new(&mut self.inner).poll_read(context, buffer) {
+        match self.poll_intake(context, buffer) {
             Poll::Ready(result) => {
-                result?;
-                if let Some(fault) = self.look(&buffer.filled()[before..]) {
-                    return Poll::Ready(Err(self.cut(context, fault)));
+                if let Err(fault) = result? {
+                    return Poll::Ready(Err(self.refuse(context, fault)));
+                }
+                if self.waits_for_body {
+                    self.pace.came(buffer.filled().len() - before);
+                } else {
+                    self.pace = Pace::default();
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
-                ready!(self.poll_deadline(context));
-                let error = if phase == Phase::Head {
-                    self.cut(context, early::HEAD_TOO_SLOW)
-                } else {
-                    io::Error::new(
+                if self.waits_for_body {
+                    self.pace.waits();
+                }
+                let error = match ready!(self.poll_deadline(context)) {
+                    Late::Head => self.refuse(context, early::HEAD_TOO_SLOW),
+                    Late::Body => self.refuse(context, early::BODY_TOO_SLOW),
+                    Late::Request => io::Error::new(
                         io::ErrorKind::TimedOut,
                         "the request took longer than its route allows",
-                    )
+                    ),
                 };
                 Poll::Ready(Err(error))
             }
@@ -206,7 +312,8 @@ impl AsyncWrite for Guard {
             ready!(self.write_answer(context))?;
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let poll = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.written(context, poll)
     }
 
     fn poll_write_vectored(
@@ -221,7 +328,8 @@ impl AsyncWrite for Guard {
                 .map_or(&[][..], |slice| slice);
             return self.poll_write(context, first);
         }
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let poll = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        self.written(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -229,7 +337,8 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let poll = Pin::new(&mut self.inner).poll_flush(context);
+        self.written(context, poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,8 @@
 //! A look at a request's head while its bytes come in: what the parser behind would quietly mend.
 //!
 //! Pingora escapes what may not stand in a request target and accepts some heads that no two programs read
-//! alike; afterwards nothing shows it. So the request line is looked at as it came.
+//! alike; afterwards nothing shows it. So the head is looked at as it came, byte by byte (RFC 9112, 2 to 6), and its
+//! first fault ends it.
 
 use crate::strict::Fault;
 
@@ -10,20 +11,42 @@ use crate::strict::Fault;
 pub(super) struct Head {
     bytes: u64,
     fields: usize,
+    at: At,
+    /// The byte before was a CR.
+    after_cr: bool,
     /// Spaces of the request line so far.
     spaces: u8,
-    /// The last bytes that were seen, newest lowest: a head ends in CR LF CR LF, or in LF LF.
-    tail: u32,
-    in_fields: bool,
-    ended: bool,
+    name: Name,
+    lengths: u8,
+    encodings: u8,
     fault: Option<Fault>,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// The request line, or an empty line before it, which is allowed (RFC 9112, 2.2).
+    #[default]
+    Start,
+    RequestLine,
+    /// The first byte of a field line, or the end of the head.
+    FieldLine,
+    Name,
+    Value,
+    /// The LF of the empty line.
+    LastByte,
+    End,
 }
 
 /// The bounds of a head.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Most {
+pub struct Most {
     pub bytes: u64,
     pub fields: usize,
+}
+
+const fn malformed(what: &'static str) -> Fault {
+    Fault { status: 400, what }
 }
 
 pub(super) const TOO_LARGE: Fault = Fault {
@@ -34,29 +57,42 @@ pub(super) const TOO_MANY: Fault = Fault {
     status: 431,
     what: "too many header fields",
 };
-pub(super) const ODD_LINE: Fault = Fault {
-    status: 400,
-    what: "a character in the request line that must be escaped",
-};
+pub(super) const ODD_LINE: Fault =
+    malformed("a character in the request line that must be escaped");
+const BARE_LF: Fault = malformed("a line ends in a bare LF");
+const BARE_CR: Fault = malformed("a bare CR in the header");
+const FOLDED: Fault = malformed("a folded header line");
+const NO_NAME: Fault = malformed("a header field without a name");
+const NO_COLON: Fault = malformed("a header line without a colon");
+const ODD_NAME: Fault = malformed("a character in a header field's name that may not be there");
+const CONTROL: Fault = malformed("a control character in a header field");
+const LENGTHS: Fault = malformed("more than one Content-Length");
+const ENCODINGS: Fault = malformed("more than one Transfer-Encoding");
+const TWO_FRAMES: Fault = malformed("both Content-Length and Transfer-Encoding");
 
 impl Head {
-    /// Looks at the bytes that came next. What follows the head's end is not looked at.
-    pub(super) fn take(&mut self, bytes: &[u8], most: Most) {
-        for &byte in bytes {
-            if self.ended || self.fault.is_some() {
-                return;
+    /// The fields behind the last chunk of a body. None of them may say where it ends.
+    pub(super) fn of_trailers() -> Self {
+        Self {
+            at: At::FieldLine,
+            lengths: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Looks at the bytes that came next, and tells how many of them belong to the head.
+    pub(super) fn take(&mut self, bytes: &[u8], most: Most) -> usize {
+        for (at, &byte) in bytes.iter().enumerate() {
+            if self.has_ended() || self.fault.is_some() {
+                return at;
             }
             self.bytes += 1;
-            self.tail = self.tail << 8 | u32::from(byte);
-            if byte == b'\n' {
-                self.line_ends(most);
-            } else if !self.in_fields {
-                self.request_line(byte);
-            }
-            if self.bytes > most.bytes {
+            self.fault = self.next(byte, most).err();
+            if self.fault.is_none() && self.bytes > most.bytes {
                 self.fault = Some(TOO_LARGE);
             }
         }
+        bytes.len()
     }
 
     /// What is wrong with the head, as far as it has come.
@@ -64,26 +100,124 @@ impl Head {
         self.fault
     }
 
-    fn line_ends(&mut self, most: Most) {
-        self.ended = self.in_fields && (self.tail == 0x0d0a_0d0a || self.tail & 0xffff == 0x0a0a);
-        if self.in_fields && !self.ended {
-            self.fields += 1;
-            if self.fields > most.fields {
-                self.fault = Some(TOO_MANY);
-            }
-        }
-        // An empty line before the request line is allowed (RFC 9112, 2.2).
-        self.in_fields |= self.spaces > 0;
+    pub(super) fn has_ended(&self) -> bool {
+        self.at == At::End
     }
 
-    fn request_line(&mut self, byte: u8) {
+    fn next(&mut self, byte: u8, most: Most) -> Result<(), Fault> {
+        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
         match byte {
-            b' ' if self.spaces < 2 => self.spaces += 1,
-            // A fragment is the client's own; the parser would cut it off (RFC 9112, 3.2).
-            b'!' | b'"' | b'$'..=b'~' | b'\r' => {}
-            _ => self.fault = Some(ODD_LINE),
+            b'\n' if !after_cr => Err(BARE_LF),
+            b'\n' => self.line_ends(),
+            _ if after_cr => Err(BARE_CR),
+            b'\r' => self.line_is_ending(),
+            _ => match self.at {
+                At::Start | At::RequestLine => self.request_line(byte),
+                At::FieldLine => self.field_line(byte, most),
+                At::Name => self.name(byte),
+                At::Value if byte != b'\t' && byte.is_ascii_control() => Err(CONTROL),
+                At::Value | At::LastByte | At::End => Ok(()),
+            },
         }
     }
+
+    fn line_is_ending(&mut self) -> Result<(), Fault> {
+        match self.at {
+            At::Name => Err(NO_COLON),
+            At::FieldLine => {
+                self.at = At::LastByte;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn line_ends(&mut self) -> Result<(), Fault> {
+        self.at = match self.at {
+            At::Start => At::Start,
+            At::LastByte => At::End,
+            _ => At::FieldLine,
+        };
+        Ok(())
+    }
+
+    fn request_line(&mut self, byte: u8) -> Result<(), Fault> {
+        self.at = At::RequestLine;
+        match byte {
+            b' ' if self.spaces < 2 => {
+                self.spaces += 1;
+                Ok(())
+            }
+            // A fragment is the client's own; the parser would cut it off (RFC 9112, 3.2).
+            b'!' | b'"' | b'$'..=b'~' => Ok(()),
+            _ => Err(ODD_LINE),
+        }
+    }
+
+    fn field_line(&mut self, byte: u8, most: Most) -> Result<(), Fault> {
+        self.fields += 1;
+        match byte {
+            b' ' | b'\t' => Err(FOLDED),
+            b':' => Err(NO_NAME),
+            _ if self.fields > most.fields => Err(TOO_MANY),
+            _ => {
+                self.at = At::Name;
+                self.name = Name::default();
+                self.name(byte)
+            }
+        }
+    }
+
+    fn name(&mut self, byte: u8) -> Result<(), Fault> {
+        if byte == b':' {
+            self.at = At::Value;
+            return self.field();
+        }
+        self.name.push(byte);
+        if is_token(byte) {
+            Ok(())
+        } else {
+            Err(ODD_NAME)
+        }
+    }
+
+    /// One way to tell where the body ends, or none (RFC 9112, 6). The parser drops a Content-Length that comes
+    /// beside a Transfer-Encoding, and joins what comes twice.
+    fn field(&mut self) -> Result<(), Fault> {
+        self.lengths += u8::from(self.name.is(b"content-length"));
+        self.encodings += u8::from(self.name.is(b"transfer-encoding"));
+        match (self.lengths, self.encodings) {
+            (1.., 1..) => Err(TWO_FRAMES),
+            (2.., _) => Err(LENGTHS),
+            (_, 2..) => Err(ENCODINGS),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// As much of a field's name as there must be to know the fields that matter.
+#[derive(Clone, Copy, Debug, Default)]
+struct Name {
+    start: [u8; 17],
+    length: usize,
+}
+
+impl Name {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.start.get_mut(self.length) {
+            *place = byte.to_ascii_lowercase();
+        }
+        self.length += 1;
+    }
+
+    fn is(&self, name: &[u8]) -> bool {
+        self.start.get(..self.length) == Some(name)
+    }
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -95,30 +229,39 @@ mod tests {
         fields: 3,
     };
 
-    fn fault(bytes: &[u8]) -> Option<Fault> {
+    fn looked_at(bytes: &[u8]) -> (usize, Option<Fault>) {
         let mut head = Head::default();
-        head.take(bytes, MOST);
+        let taken = head.take(bytes, MOST);
         let mut dripped = Head::default();
-        for byte in bytes {
-            dripped.take(std::slice::from_ref(byte), MOST);
-        }
+        let one_by_one: usize = bytes
+            .iter()
+            .map(|byte| dripped.take(std::slice::from_ref(byte), MOST))
+            .sum();
         assert_eq!(
-            head.fault(),
-            dripped.fault(),
+            (taken, head.fault()),
+            (one_by_one, dripped.fault()),
             "the same in one read or many"
         );
-        head.fault()
+        (taken, head.fault())
+    }
+
+    fn fault(bytes: &[u8]) -> Option<Fault> {
+        looked_at(bytes).1
     }
 
     #[test]
-    fn a_body_behind_the_head_is_none_of_its_business() {
-        let mut bytes = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
-        bytes.extend([0; 500]);
-        assert_eq!(fault(&bytes), None);
-        assert_eq!(
-            fault(b"\r\nGET / HTTP/1.1\r\nA: b\r\nC: d\r\nE: f\r\n\r\n"),
-            None
-        );
+    fn a_head_ends_where_it_ends() {
+        for head in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nA: b\r\nC: d\r\nE:\r\n\r\n",
+        ] {
+            let mut bytes = head.as_bytes().to_vec();
+            bytes.extend([0; 500]);
+            assert_eq!(looked_at(&bytes), (head.len(), None), "{head:?}");
+            let cut = &bytes[..head.len() - 1];
+            assert_eq!(looked_at(cut), (cut.len(), None), "{head:?}");
+        }
     }
 
     #[test]
@@ -136,6 +279,44 @@ mod tests {
     }
 
     #[test]
+    fn what_could_be_read_in_two_ways_is_a_fault() {
+        for (fields, expected) in [
+            ("A: b\n", BARE_LF),
+            ("A: b\n\r\n", BARE_LF),
+            ("A: b\rc\r\n", BARE_CR),
+            ("\rA: b\r\n", BARE_CR),
+            ("A: b\r\n c\r\n", FOLDED),
+            ("\tA: b\r\n", FOLDED),
+            (": b\r\n", NO_NAME),
+            ("A\r\n", NO_COLON),
+            ("A : b\r\n", ODD_NAME),
+            ("A\0: b\r\n", ODD_NAME),
+            ("A\u{e9}: b\r\n", ODD_NAME),
+            ("A: \0\r\n", CONTROL),
+            ("A: b\u{b}\r\n", CONTROL),
+            ("A: \u{7f}\r\n", CONTROL),
+            ("Content-Length: 1\r\ncontent-length: 1\r\n", LENGTHS),
+            (
+                "Transfer-Encoding: chunked\r\nTRANSFER-ENCODING: x\r\n",
+                ENCODINGS,
+            ),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
+                TWO_FRAMES,
+            ),
+            (
+                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+                TWO_FRAMES,
+            ),
+        ] {
+            let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+            assert_eq!(fault(bytes.as_bytes()), Some(expected), "{fields:?}");
+        }
+        let others = "POST / HTTP/1.1\r\nX-Content-Length: 1\r\nContent-Length-X: 1\r\nContent-Length: 1\r\n\r\n";
+        assert_eq!(fault(others.as_bytes()), None);
+    }
+
+    #[test]
     fn floods_are_seen_while_they_come() {
         assert_eq!(
             fault(&[b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(4)].concat()),
@@ -145,5 +326,6 @@ mod tests {
             fault(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &b"b".repeat(200)].concat()),
             Some(TOO_LARGE)
         );
+        assert_eq!(fault(&b"\r\n".repeat(101)), Some(TOO_LARGE));
     }
 }

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    body::Framing,
     connection::{Connection, Rules},
     guard::Guard,
     progress::Phase,
@@ -79,6 +80,7 @@ pub(super) async fn serve(
     let connection = Arc::clone(guard.connection());
     // What the guard does for heads and their deadlines, it does for HTTP/1. From here on the gate does it.
     guard.progress().enter(Phase::Request);
+    guard.progress().expect(Framing::Open);
     let digest = Arc::new(Digest {
         ssl_digest: guard.get_ssl_digest(),
         socket_digest: guard.get_socket_digest(),

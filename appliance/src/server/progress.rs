@@ -10,6 +10,9 @@ use std::{
 
 use floodwall_limiter::Nanos;
 
+use super::body::Framing;
+use crate::strict::Fault;
+
 /// The state of one request at a time: of a connection that speaks HTTP/1, or of one HTTP/2 stream.
 ///
 /// It is written and read by the task that drives the request, so no order between its words is needed.
@@ -22,6 +25,10 @@ pub struct Progress {
     deadline: AtomicU64,
     /// When the next piece of its body must have come, where nobody else watches over that; 0 is never.
     body: AtomicU64,
+    /// The length of its body; [`NONE`], [`CHUNKED`] and [`OPEN`] are no lengths.
+    framing: AtomicU64,
+    /// What was wrong with a body: its connection ends with it.
+    fault: OnceLock<Fault>,
     last: AtomicBool,
     given_up: OnceLock<Overdue>,
 }
@@ -48,6 +55,10 @@ pub const GRACE: Duration = Duration::from_millis(250);
 
 /// The same for a stream, which keeps nobody else waiting: an upstream may have to be connected to first.
 const STREAM_GRACE: Duration = Duration::from_secs(1);
+
+const NONE: u64 = 0;
+const CHUNKED: u64 = u64::MAX;
+const OPEN: u64 = u64::MAX - 1;
 
 /// How far the present request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +156,42 @@ impl Progress {
         self.given_up.get().copied()
     }
 
+    /// Says how the end of the present request's body is told.
+    pub fn expect(&self, framing: Framing) {
+        let word = match framing {
+            Framing::None => NONE,
+            Framing::Length(length) => length,
+            Framing::Chunked => CHUNKED,
+            Framing::Open => OPEN,
+        };
+        self.framing.store(word, Relaxed);
+    }
+
+    pub fn framing(&self) -> Framing {
+        match self.framing.load(Relaxed) {
+            NONE => Framing::None,
+            CHUNKED => Framing::Chunked,
+            OPEN => Framing::Open,
+            length => Framing::Length(length),
+        }
+    }
+
+    /// Says what is wrong with the body. The first fault counts.
+    pub fn spoil(&self, fault: Fault) {
+        // Known already: that one counts.
+        let _ = self.fault.set(fault);
+    }
+
+    /// What is wrong with the body, as far as it has come.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
     /// The request is over; the next one may come.
     pub fn finished(&self) {
         self.deadline.store(0, Relaxed);
         self.body.store(0, Relaxed);
+        self.framing.store(NONE, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.enter(Phase::Idle);
     }

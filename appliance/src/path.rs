@@ -1,0 +1,215 @@
+//! One spelling for each path, before anything is matched.
+//!
+//! What routes and limits look at is what the upstream gets: a path that can be spelled in two ways would be matched
+//! in one and served in the other. What is escaped without need is not escaped any more, dot segments are gone, and
+//! runs of slashes are one slash (RFC 3986, 6.2.2). What is escaped with a reason, as `%2F`, stays so.
+
+use std::borrow::Cow;
+
+use crate::strict::Fault;
+
+/// What is done to every path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slashes {
+    /// A run of slashes becomes one.
+    Merge,
+    /// An empty segment is a segment.
+    Keep,
+}
+
+const fn malformed(what: &'static str) -> Fault {
+    Fault { status: 400, what }
+}
+
+const ODD_ESCAPE: Fault = malformed("a % in the path without two hexadecimal digits");
+const NUL: Fault = malformed("an escaped NUL in the path");
+const BACKSLASH: Fault = malformed("a backslash in the path");
+const ABOVE_ROOT: Fault = malformed("a path that climbs above its root");
+const HIDDEN_DOTS: Fault = malformed("a dot segment with parameters in the path");
+
+/// The one spelling of a target's path, with the query as it is. A target that is no path stays as it is.
+///
+/// # Errors
+/// The [`Fault`] of a path that no two servers would take for the same file.
+pub fn normalized(target: &str, slashes: Slashes) -> Result<Cow<'_, str>, Fault> {
+    let end = target.find('?').unwrap_or(target.len());
+    let (path, query) = target.split_at(end);
+    if !path.starts_with('/') || is_plain(path.as_bytes()) {
+        return Ok(Cow::Borrowed(target));
+    }
+    let unescaped = unescape(path)?;
+    let mut spelled = without_dots(&unescaped, slashes)?;
+    spelled.push_str(query);
+    Ok(Cow::Owned(spelled))
+}
+
+/// Nothing of it can be spelled in another way.
+fn is_plain(path: &[u8]) -> bool {
+    let mut after_slash = false;
+    path.iter().all(|&byte| {
+        let odd = matches!(byte, b'%' | b'\\') || after_slash && matches!(byte, b'/' | b'.');
+        after_slash = byte == b'/';
+        !odd
+    })
+}
+
+/// Takes the escape from what needs none, and writes the others in capitals.
+fn unescape(path: &str) -> Result<String, Fault> {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => return Err(BACKSLASH),
+            '%' => {
+                let mut digit = || rest.next().and_then(|digit| digit.to_digit(16));
+                let (Some(high), Some(low)) = (digit(), digit()) else {
+                    return Err(ODD_ESCAPE);
+                };
+                match char::from_u32(high << 4 | low) {
+                    Some('\0') | None => return Err(NUL),
+                    Some(plain) if is_unreserved(plain) => out.push(plain),
+                    Some(_) => {
+                        out.push('%');
+                        out.extend([high, low].into_iter().filter_map(capital));
+                    }
+                }
+            }
+            plain => out.push(plain),
+        }
+    }
+    Ok(out)
+}
+
+fn capital(digit: u32) -> Option<char> {
+    char::from_digit(digit, 16).map(|digit| digit.to_ascii_uppercase())
+}
+
+/// RFC 3986, 2.3.
+fn is_unreserved(byte: char) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, '-' | '.' | '_' | '~')
+}
+
+/// RFC 3986, 5.2.4, but for a path that climbs above its root.
+fn without_dots(path: &str, slashes: Slashes) -> Result<String, Fault> {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        let name = segment.split(';').next().unwrap_or_default();
+        match name {
+            // Some servers take the parameters away first, and climb then.
+            "." | ".." if name != segment => return Err(HIDDEN_DOTS),
+            "." => {}
+            ".." if kept.pop().is_none() => return Err(ABOVE_ROOT),
+            ".." => {}
+            "" if segment.is_empty() && !is_last && slashes == Slashes::Merge => continue,
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push("");
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    for segment in kept {
+        out.push('/');
+        out.push_str(segment);
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(target: &str) -> Result<String, Fault> {
+        let once = normalized(target, Slashes::Merge)?.into_owned();
+        let twice = normalized(&once, Slashes::Merge)?.into_owned();
+        assert_eq!(once, twice, "{target}: once is enough");
+        Ok(once)
+    }
+
+    #[test]
+    fn a_path_without_tricks_is_not_touched() {
+        for target in [
+            "/",
+            "/a/b.c",
+            "/a/b?c=/../%00//",
+            "/a;b=c/d",
+            "*",
+            "/a..b/c.",
+            "/~a/-_",
+        ] {
+            let spelled = normalized(target, Slashes::Merge).unwrap();
+            assert!(
+                matches!(spelled, Cow::Borrowed(same) if same == target),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_spellings_become_one() {
+        for (target, expected) in [
+            ("/a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/a/b/..", "/a/"),
+            ("/a/b/.", "/a/b/"),
+            ("/a/..", "/"),
+            ("/.", "/"),
+            ("/%2e", "/"),
+            ("/a/%2E%2e/b", "/b"),
+            ("/a/.%2e/b", "/b"),
+            ("//", "/"),
+            ("//a///b//", "/a/b/"),
+            ("/a//../b", "/b"),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/...", "/..."),
+            ("/%61dmin", "/admin"),
+            ("/%7Euser", "/~user"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%2f..%2fb", "/a%2F..%2Fb"),
+            ("/%252e%252e/", "/%252e%252e/"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/a%20b", "/a%20b"),
+            ("/a//b?x=//%2e", "/a/b?x=//%2e"),
+            ("/a/..?b", "/?b"),
+        ] {
+            assert_eq!(merged(target).as_deref(), Ok(expected), "{target}");
+        }
+    }
+
+    #[test]
+    fn slashes_may_count() {
+        for (target, expected) in [
+            ("//a//b", "//a//b"),
+            ("/a//../b", "/a/b"),
+            ("/a/b//", "/a/b//"),
+        ] {
+            let kept = normalized(target, Slashes::Keep);
+            assert_eq!(kept.as_deref(), Ok(expected), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_means_well_is_refused() {
+        for (target, fault) in [
+            ("/..", ABOVE_ROOT),
+            ("/a/../../b", ABOVE_ROOT),
+            ("/%2e%2e/etc/passwd", ABOVE_ROOT),
+            ("/a%00.html", NUL),
+            ("/a%", ODD_ESCAPE),
+            ("/a%4", ODD_ESCAPE),
+            ("/a%zz", ODD_ESCAPE),
+            ("/a%+1", ODD_ESCAPE),
+            ("/a\\..\\b", BACKSLASH),
+            ("/a/..;/b", HIDDEN_DOTS),
+            ("/a/.;x=y/b", HIDDEN_DOTS),
+            ("/a/%2e.;/b", HIDDEN_DOTS),
+        ] {
+            assert_eq!(merged(target), Err(fault), "{target}");
+        }
+    }
+}
