@@ -57,7 +57,7 @@ fn host(limits: usize) -> Result<Host, Failure> {
     );
     let file = PathBuf::from("bench.yaml");
     let config = Config::from_text(&text, &file)?;
-    let (opened, stats) = (prefilter::open(&config)?, Stats::default());
+    let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
     let first = Generation::compile(1, file, config, opened.table.secret(), &stats);
     Ok(Host::new(

@@ -4,7 +4,10 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,7 @@ use crate::{
     admin::{self, Pages},
     control::{ClaimError, Door},
     generation::Generation,
+    handover::{self, Estate, Inheritance, Program},
     host::Host,
     lease::Lease,
     log::Log,
@@ -40,6 +44,9 @@ pub struct Floodwall {
     lease: Lease,
     interfaces: Caretaker,
     state: Option<Keeper>,
+    estate: Estate,
+    /// Says that the control socket's path is a successor's.
+    left: Arc<AtomicBool>,
     _watch: Watch,
 }
 
@@ -67,26 +74,40 @@ pub enum BootError {
 }
 
 impl Floodwall {
-    /// Starts everything that the file describes, and returns once every listener accepts.
+    /// Starts everything that the file describes, with the sockets of a predecessor if there is one, and returns once
+    /// every listener accepts.
     ///
     /// What needs no privilege and leaves no trace comes first, so that a start that fails has not touched
     /// the kernel's filter, which may still be at work for a predecessor.
     ///
     /// # Errors
     /// [`BootError`]; nothing runs then.
-    pub fn boot(file: &Path, manager: Arc<Manager>) -> Result<Self, BootError> {
+    pub fn boot(
+        file: &Path,
+        manager: Arc<Manager>,
+        inheritance: &mut Inheritance,
+    ) -> Result<Self, BootError> {
         // In full, so that a reload finds it wherever the process is, and `status` says which one it is.
         let file = &std::path::absolute(file)?;
         let text = Config::text_at(file)?;
         let config = Config::from_text(&text, file)?;
         let log = Log::start(config.log.level);
-        let door = Door::claim(&config.admin.socket)?;
-        let bound = server::bind(&config)?;
-        let admin = config.admin.address.map(bind_admin).transpose()?;
+        let door = claim(&config.admin.socket, inheritance)?;
+        let bound = server::bind(&config, inheritance)?;
+        let admin = config.admin.address;
+        let admin = admin
+            .map(|address| bind_admin(address, inheritance))
+            .transpose()?;
+        let (estate, left) = estate(&door, &bound, admin.as_ref())?;
         let access_log = open_access_log(&config.log.access)?;
         let operators = operators()?;
 
-        let host = Arc::new(open_host(file, config, access_log)?);
+        let host = Arc::new(open_host(
+            file,
+            config,
+            access_log,
+            inheritance.has_predecessor(),
+        )?);
         let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
         protection::warn_of_unknown(&host);
         let lease = Lease::renewing(Arc::clone(&host))?;
@@ -108,6 +129,8 @@ impl Floodwall {
             lease,
             interfaces,
             state,
+            estate,
+            left,
             _watch: watch,
         })
     }
@@ -117,18 +140,36 @@ impl Floodwall {
         self.running.alive()
     }
 
+    /// Has a new process serve beside this one, and tells its number. `meanwhile` is called while it starts.
+    ///
+    /// # Errors
+    /// [`handover::Failure`]; this process serves on as if nothing had been.
+    pub fn hand_over(
+        &self,
+        program: &Program,
+        meanwhile: impl FnMut(),
+    ) -> Result<u32, handover::Failure> {
+        self.estate.hand_over(program, meanwhile)
+    }
+
+    /// Leaves everything to a successor that serves, and finishes what is under way as [`Floodwall::stop`] does.
+    pub fn retire(self, hurry: impl FnMut() -> bool) {
+        self.left.store(true, Relaxed);
+        drop(self.estate);
+        self.operators.shutdown_background();
+        if let Some(state) = self.state {
+            state.close();
+        }
+        drop(self.interfaces);
+        self.lease.hand_on();
+        finish(&self.service.host, self.running, hurry);
+    }
+
     /// Ends it: accepts nobody any more, lets requests finish for as long as `server.drain` says, or until
     /// `hurry` is true, and leaves the kernel's filter with what remains of its lease.
     pub fn stop(self, hurry: impl FnMut() -> bool) {
-        let host = &self.service.host;
-        let drain = host.generation().config.server.drain;
-        if !self.running.drain(drain.into(), hurry) {
-            tracing::warn!(
-                requests = host.stats.requests.in_flight.get(),
-                "stopping in the middle of requests"
-            );
-        }
-        self.running.stop();
+        drop(self.estate);
+        finish(&self.service.host, self.running, hurry);
         if let Some(state) = self.state {
             state.close();
         }
@@ -138,8 +179,48 @@ impl Floodwall {
     }
 }
 
-fn open_host(file: &Path, config: Config, access_log: AccessLog) -> Result<Host, BootError> {
-    let opened = prefilter::open(&config)?;
+/// Lets requests finish, as far as there is time.
+fn finish(host: &Host, running: server::Running, hurry: impl FnMut() -> bool) {
+    let drain = host.generation().config.server.drain;
+    if !running.drain(drain.into(), hurry) {
+        tracing::warn!(
+            requests = host.stats.requests.in_flight.get(),
+            "stopping in the middle of requests"
+        );
+    }
+    running.stop();
+}
+
+fn claim(path: &Path, inheritance: &mut Inheritance) -> Result<Door, ClaimError> {
+    match inheritance.unix(handover::CONTROL, path) {
+        Some(listener) => Door::inherit(listener, path),
+        None => Door::claim(path),
+    }
+}
+
+/// Everything that a successor is to have.
+fn estate(
+    door: &Door,
+    bound: &server::Bound,
+    admin: Option<&TcpListener>,
+) -> io::Result<(Estate, Arc<AtomicBool>)> {
+    let mut estate = Estate::default();
+    let (control, left) = door.bequeath()?;
+    estate.add(handover::CONTROL.to_owned(), control);
+    if let Some(admin) = admin {
+        estate.add(handover::ADMIN.to_owned(), admin.try_clone()?.into());
+    }
+    bound.bequeath(&mut estate)?;
+    Ok((estate, left))
+}
+
+fn open_host(
+    file: &Path,
+    config: Config,
+    access_log: AccessLog,
+    is_successor: bool,
+) -> Result<Host, BootError> {
+    let opened = prefilter::open(&config, is_successor)?;
     let stats = Stats::default();
     let first = Generation::compile(1, file.to_owned(), config, opened.table.secret(), &stats);
     Ok(Host::new(
@@ -152,7 +233,13 @@ fn open_host(file: &Path, config: Config, access_log: AccessLog) -> Result<Host,
     ))
 }
 
-fn bind_admin(address: SocketAddr) -> Result<TcpListener, BootError> {
+fn bind_admin(
+    address: SocketAddr,
+    inheritance: &mut Inheritance,
+) -> Result<TcpListener, BootError> {
+    if let Some(listener) = inheritance.tcp(handover::ADMIN, address) {
+        return Ok(listener);
+    }
     TcpListener::bind(address).map_err(|cause| BootError::Admin { address, cause })
 }
 

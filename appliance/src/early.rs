@@ -29,7 +29,7 @@ pub const MALFORMED_STREAM: Fault = Fault {
 
 pub const BODY_TOO_SLOW: Fault = Fault {
     status: 408,
-    what: "the request body came too slowly",
+    what: "the request body took too long",
 };
 
 pub const NOT_HTTP: Fault = Fault {

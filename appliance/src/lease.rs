@@ -40,6 +40,13 @@ impl Lease {
         Ok(Self { host, held, thread })
     }
 
+    /// Renews it no more: a successor does.
+    pub fn hand_on(self) {
+        drop(self.held);
+        // A panic in the thread was reported by the panic hook already.
+        let _ = self.thread.join();
+    }
+
     /// Renews it no more, and leaves the kernel with the little that a clean end grants.
     pub fn leave(self) {
         drop(self.held);

@@ -9,6 +9,7 @@
 pub mod boot;
 pub mod capture;
 pub mod generation;
+pub mod handover;
 pub mod host;
 pub mod prefilter;
 pub mod reload;

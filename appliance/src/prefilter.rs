@@ -93,9 +93,11 @@ const OUTLIVE_A_STOP: Nanos = Nanos::from_secs(60);
 
 /// Attaches the pre-filter for the first generation, or finds out why it cannot be.
 ///
+/// A successor does so beside the process whose work it goes on with.
+///
 /// # Errors
 /// Only when the configuration requires it.
-pub fn open(config: &Config) -> Result<Opened, Error> {
+pub fn open(config: &Config, is_successor: bool) -> Result<Opened, Error> {
     let Some(prefilter) = &config.prefilter else {
         return own(config, "the configuration has no prefilter", false);
     };
@@ -104,7 +106,12 @@ pub fn open(config: &Config) -> Result<Opened, Error> {
     }
     let no_cookies = cookies::lacking(prefilter);
     let rules = rules(config, prefilter, 1, no_cookies.is_none());
-    match PreFilter::attach(&settings(prefilter), &rules) {
+    let attached = if is_successor {
+        PreFilter::succeed(&settings(prefilter), &rules)
+    } else {
+        PreFilter::attach(&settings(prefilter), &rules)
+    };
+    match attached {
         Ok(filter) => Ok(shared(filter, prefilter, no_cookies)),
         Err(error) if prefilter.required => Err(Error::Required(error)),
         Err(error) => {

@@ -160,7 +160,10 @@ impl ProxyHttp for Proxy {
         let rules = &connection.rules;
         session.set_read_timeout(Some(rules.body));
         session.set_write_timeout(Some(rules.write));
-        session.set_keepalive(Some(rules.idle.as_secs().max(1)));
+        // Neither a client that wants to close nor one that everybody waits for is kept.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(rules.idle.as_secs().max(1)));
+        }
         ctx.connection = Some(connection);
         ctx.progress = Some(progress);
         Ok(())

@@ -12,6 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub use crate::boot::BootError;
 use crate::{
     boot::Floodwall,
+    handover::{Inheritance, Program},
     signals::{Order, Signals},
     systemd::{self, Manager},
 };
@@ -24,20 +25,32 @@ pub fn run(file: &Path) -> Result<(), BootError> {
     let signals = Signals::claim()?;
     let open_files = open_files()?;
     let manager = Arc::new(Manager::from_environment());
-    let floodwall = Floodwall::boot(file, Arc::clone(&manager))?;
+    let program = Program::present()?;
+    let mut inheritance = Inheritance::from_environment()?;
+    let floodwall = Floodwall::boot(file, Arc::clone(&manager), &mut inheritance)?;
     tracing::debug!(open_files, "as many as the system allows");
     announce(&floodwall, &manager);
+    inheritance.ready();
     let mut watchdog = Watchdog::new(&manager);
-    obey(&signals, &floodwall, &mut watchdog)?;
-    manager.stopping("finishing the requests that are under way");
-    tracing::info!("stopping: no new connections; a second signal ends the rest at once");
-    floodwall.stop(|| {
-        watchdog.feed(true);
-        // A descriptor that fails now is no reason to wait.
+    let ending = obey(&signals, &floodwall, &program, &mut watchdog)?;
+    // A descriptor that fails now is no reason to wait.
+    let stops = || {
         signals
             .take()
             .map_or(true, |order| order == Some(Order::Stop))
-    });
+    };
+    match ending {
+        Ending::Stopped => {
+            manager.stopping("finishing the requests that are under way");
+            tracing::info!("stopping: no new connections; a second signal ends the rest at once");
+            floodwall.stop(|| {
+                watchdog.feed(true);
+                stops()
+            });
+        }
+        // The service manager is the successor's from here on.
+        Ending::HandedOver => floodwall.retire(stops),
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -66,18 +79,31 @@ fn announce(floodwall: &Floodwall, manager: &Manager) {
     manager.ready(&headline);
 }
 
-/// Takes signals until one says stop.
+/// Why this process is not to serve any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Stopped,
+    HandedOver,
+}
+
+/// Takes signals until one says stop, or a successor serves.
 fn obey(
     signals: &Signals,
     floodwall: &Floodwall,
+    program: &Program,
     watchdog: &mut Watchdog<'_>,
-) -> Result<(), BootError> {
+) -> Result<Ending, BootError> {
     loop {
         match signals.next(watchdog.patience())? {
             // What became of it is in the log, in `status` and in the unit's status line.
             Some(Order::Reload) => drop(floodwall.service.reloader.reload()),
             Some(Order::Reopen) => reopen(floodwall),
-            Some(Order::Stop) => return Ok(()),
+            Some(Order::Stop) => return Ok(Ending::Stopped),
+            Some(Order::HandOver) => {
+                if hand_over(floodwall, program, watchdog) {
+                    return Ok(Ending::HandedOver);
+                }
+            }
             None => {}
         }
         watchdog.feed(floodwall.alive());
@@ -89,6 +115,25 @@ fn reopen(floodwall: &Floodwall) {
     match floodwall.service.host.access_log.reopen() {
         Ok(()) => tracing::info!("the access log was opened again"),
         Err(error) => tracing::error!(%error, "the access log goes on to where it went"),
+    }
+}
+
+/// Starts a successor, and tells whether it serves.
+fn hand_over(floodwall: &Floodwall, program: &Program, watchdog: &mut Watchdog<'_>) -> bool {
+    tracing::info!("handing over: a new process is started");
+    match floodwall.hand_over(program, || watchdog.feed(floodwall.alive())) {
+        Ok(successor) => {
+            tracing::info!(successor, "handed over: what is under way is finished here");
+            true
+        }
+        Err(failure) => {
+            tracing::error!("the service stays with this process: {failure}");
+            let headline = floodwall.service.reloader.headline();
+            watchdog
+                .manager
+                .ready(&format!("{headline}; not handed over: {failure}"));
+            false
+        }
     }
 }
 

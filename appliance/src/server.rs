@@ -7,6 +7,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,7 +20,10 @@ use floodwall_config::{Config, ListenAddress};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
-use crate::host::Host;
+use crate::{
+    handover::{self, Estate, Inheritance},
+    host::Host,
+};
 
 mod accept;
 pub mod body;
@@ -65,16 +69,18 @@ struct Door {
 /// Connections that the kernel keeps for a listener until they are accepted, at most.
 const BACKLOG: i32 = 4096;
 
-/// Opens every listener.
+/// Opens every listener that a predecessor has not left open.
 ///
 /// # Errors
 /// The first [`BindError`]; nothing is left open then.
-pub fn bind(config: &Config) -> Result<Bound, BindError> {
+pub fn bind(config: &Config, inheritance: &mut Inheritance) -> Result<Bound, BindError> {
     let doors = config
         .listeners
         .iter()
         .map(|listener| match &listener.address {
-            ListenAddress::Tcp(address) => listen(*address)
+            ListenAddress::Tcp(address) => inheritance
+                .listener(&listener.name, *address)
+                .map_or_else(|| listen(*address), Ok)
                 .map(|socket| Door {
                     name: listener.name.clone(),
                     socket,
@@ -96,6 +102,20 @@ pub fn bind(config: &Config) -> Result<Bound, BindError> {
         .threads
         .map_or_else(cores, |threads| usize::from(threads.get()));
     Ok(Bound { doors, threads })
+}
+
+impl Bound {
+    /// Adds every listener to what a successor is to have.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn bequeath(&self, estate: &mut Estate) -> io::Result<()> {
+        for door in &self.doors {
+            let socket = door.socket.as_fd().try_clone_to_owned()?;
+            estate.add(handover::of_listener(&door.name), socket);
+        }
+        Ok(())
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -155,8 +175,8 @@ struct Worker {
 /// A runtime that did not turn for this long does not serve any more.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// So long a drain takes at least, while connections are open that have no request under way.
-const FAREWELLS: Duration = Duration::from_millis(250);
+/// So long a drain waits for connections that have no request under way: longer than for a first request.
+const FAREWELLS: Duration = Duration::from_millis(1500);
 
 /// How often a runtime shows that it turns.
 const PULSE: Duration = Duration::from_millis(500);
@@ -222,7 +242,8 @@ impl Running {
         let _ = self.order.send(Order::Drain);
         loop {
             let requests = &self.host.stats.requests;
-            // Whoever has nothing under way is told that this is the end, if that is soon done.
+            // Whoever has nothing under way is told that this is the end, if that is soon done; whoever has just come may be
+            // sending a request that nobody has seen.
             let told = requests.connections_open.get() == 0 || begun.elapsed() >= FAREWELLS;
             if requests.in_flight.get() == 0 && told {
                 return true;

@@ -24,6 +24,8 @@ pub enum Order {
     Reopen,
     /// SIGTERM or SIGINT.
     Stop,
+    /// SIGQUIT: the service goes on in a new process.
+    HandOver,
 }
 
 impl Signals {
@@ -39,6 +41,7 @@ impl Signals {
             Signal::SIGUSR1,
             Signal::SIGTERM,
             Signal::SIGINT,
+            Signal::SIGQUIT,
         ] {
             claimed.add(signal);
         }
@@ -75,6 +78,7 @@ impl Signals {
         Ok(signal.map(|signal| match signal {
             Signal::SIGHUP => Order::Reload,
             Signal::SIGUSR1 => Order::Reopen,
+            Signal::SIGQUIT => Order::HandOver,
             _ => Order::Stop,
         }))
     }
@@ -95,6 +99,7 @@ mod tests {
             (Signal::SIGUSR1, Order::Reopen),
             (Signal::SIGTERM, Order::Stop),
             (Signal::SIGINT, Order::Stop),
+            (Signal::SIGQUIT, Order::HandOver),
         ] {
             raise(signal).unwrap();
             assert_eq!(signals.next(Duration::from_secs(5)).unwrap(), Some(order));

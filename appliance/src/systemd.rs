@@ -37,7 +37,12 @@ impl Manager {
 
     /// Every listener is bound and requests are served.
     pub fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={}", one_line(status)));
+        // A successor that was started by the main process is the main one from now on.
+        let pid = std::process::id();
+        self.tell(&format!(
+            "READY=1\nMAINPID={pid}\nSTATUS={}",
+            one_line(status)
+        ));
     }
 
     /// A reload began. [`Manager::ready`] ends it.
@@ -129,7 +134,11 @@ mod tests {
         let socket = UnixDatagram::bind(&path).unwrap();
         let manager = manager_at(path.to_str().unwrap());
         manager.ready("two\nlines");
-        assert_eq!(heard(&socket), "READY=1\nSTATUS=two lines");
+        let pid = std::process::id();
+        assert_eq!(
+            heard(&socket),
+            format!("READY=1\nMAINPID={pid}\nSTATUS=two lines")
+        );
         manager.reloading();
         let reloading = heard(&socket);
         let (first, second) = reloading.split_once('\n').unwrap();

@@ -33,6 +33,8 @@ pub struct Launch<'h> {
 #[derive(Debug)]
 pub struct Floodwall<'h> {
     process: Child,
+    /// The process that serves now, when it is not the one that was started here.
+    successor: Option<Pid>,
     manager: Manager,
     launch: Launch<'h>,
     folder: Scratch,
@@ -77,6 +79,7 @@ impl<'h> Launch<'h> {
         let process = self.spawn(&folder);
         let mut floodwall = Floodwall {
             process,
+            successor: None,
             manager,
             launch: self,
             folder,
@@ -167,7 +170,10 @@ impl Floodwall<'static> {
 
 impl Floodwall<'_> {
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        let successor = self
+            .successor
+            .and_then(|pid| u32::try_from(pid.as_raw()).ok());
+        successor.unwrap_or_else(|| self.process.id())
     }
 
     pub fn folder(&self) -> &Path {
@@ -233,6 +239,22 @@ impl Floodwall<'_> {
             (self.times_ready() > before).then_some(())
         });
         assert!(over.is_some(), "no end of the reload:\n{}", self.log());
+    }
+
+    /// SIGQUIT; returns when a new process serves, whose predecessor may still finish what it has.
+    pub fn hand_over(&mut self) {
+        let (before, old) = (self.times_ready(), self.pid());
+        self.signal(Signal::SIGQUIT);
+        let over = wait::until(wait::PATIENCE * 3, || {
+            let main = self.manager.heard().iter().rev().find_map(|line| {
+                let pid = line.strip_prefix("MAINPID=")?;
+                pid.parse::<i32>().ok()
+            })?;
+            let is_new = u32::try_from(main) != Ok(old) && self.times_ready() > before;
+            is_new.then(|| Pid::from_raw(main))
+        });
+        assert!(over.is_some(), "no new process:\n{}", self.log());
+        self.successor = over;
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -315,6 +337,9 @@ impl Floodwall<'_> {
 impl Drop for Floodwall<'_> {
     fn drop(&mut self) {
         // It may have been killed or have ended before.
+        if let Some(successor) = self.successor {
+            let _ = kill(successor, Signal::SIGKILL);
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         if std::thread::panicking() {

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    thread,
 };
 
 use aya::maps::MapData;
@@ -40,16 +41,25 @@ pub(crate) struct Folder {
     lock: File,
 }
 
+/// How a process comes to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Nobody else may have it.
+    Sole,
+    /// The process that has it knows, and gives it up when it ends.
+    Successor,
+}
+
 impl Folder {
     /// Opens the instance's folder, makes it when there is none, and takes its lock.
     ///
     /// # Errors
     /// [`Error::NoBpfFileSystem`], [`Error::Privilege`], or [`Error::InstanceInUse`].
-    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        Self::open_at(settings, path(settings))
+    pub(crate) fn open(settings: &Settings, claim: Claim) -> Result<Self, Error> {
+        Self::open_at(settings, path(settings), claim)
     }
 
-    fn open_at(settings: &Settings, path: PathBuf) -> Result<Self, Error> {
+    fn open_at(settings: &Settings, path: PathBuf, claim: Claim) -> Result<Self, Error> {
         if !is_in_bpffs(&path) && !mounts_bpffs(&settings.bpffs) {
             return Err(Error::NoBpfFileSystem {
                 path: settings.bpffs.clone(),
@@ -60,6 +70,14 @@ impl Folder {
         let lock = File::open(&path).map_err(act)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, lock }),
+            Err(TryLockError::WouldBlock) if claim == Claim::Successor => {
+                let awaited = lock.try_clone().map_err(act)?;
+                thread::spawn(move || {
+                    // Should that fail, the instance is without a lock, and not without a filter.
+                    let _ = awaited.lock();
+                });
+                Ok(Self { path, lock })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::InstanceInUse { path }),
             Err(TryLockError::Error(error)) => {
                 Err(Error::kernel(format!("lock {}", path.display()), error))
@@ -186,7 +204,7 @@ pub(crate) fn path(settings: &Settings) -> PathBuf {
 }
 
 /// The folder of the same instance whose maps are laid out for another version, if there is one. Nobody may hold it.
-pub(crate) fn other_layout(settings: &Settings) -> Result<Option<Folder>, Error> {
+pub(crate) fn other_layout(settings: &Settings, claim: Claim) -> Result<Option<Folder>, Error> {
     let own = path(settings);
     let Some(Ok(entries)) = own.parent().map(fs::read_dir) else {
         return Ok(None);
@@ -206,7 +224,7 @@ pub(crate) fn other_layout(settings: &Settings) -> Result<Option<Folder>, Error>
         });
     others
         .next()
-        .map(|path| Folder::open_at(settings, path))
+        .map(|path| Folder::open_at(settings, path, claim))
         .transpose()
 }
 
@@ -215,8 +233,9 @@ pub(crate) fn other_layout(settings: &Settings) -> Result<Option<Folder>, Error>
 pub(crate) fn take_over_links(
     settings: &Settings,
     folder: &Folder,
+    claim: Claim,
 ) -> Result<Option<Folder>, Error> {
-    let Some(other) = other_layout(settings)? else {
+    let Some(other) = other_layout(settings, claim)? else {
         return Ok(None);
     };
     for ifindex in other.links()? {

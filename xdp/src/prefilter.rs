@@ -9,7 +9,7 @@ use crate::{
     Change, Counters, Error, InterfaceStatus, Memory, Mode, Probe, Rules, Sample, Samples,
     Settings, attachment,
     interfaces::Interfaces,
-    pins::{self, Folder, Origin},
+    pins::{self, Claim, Folder, Origin},
     program::{Clock, Loaded, Maps},
     shared::Shared,
 };
@@ -37,8 +37,21 @@ impl PreFilter {
     /// # Minimum kernel version
     /// 5.18.
     pub fn attach(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
-        let folder = Folder::open(settings)?;
-        let other = pins::take_over_links(settings, &folder)?;
+        Self::attach_as(Claim::Sole, settings, rules)
+    }
+
+    /// Does the same beside the process that has the instance and is about to end: it knows of this, and leaves
+    /// everything to this one.
+    ///
+    /// # Errors
+    /// As [`PreFilter::attach`].
+    pub fn succeed(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
+        Self::attach_as(Claim::Successor, settings, rules)
+    }
+
+    fn attach_as(claim: Claim, settings: &Settings, rules: &Rules) -> Result<Self, Error> {
+        let folder = Folder::open(settings, claim)?;
+        let other = pins::take_over_links(settings, &folder, claim)?;
         if settings.required {
             // Before anything is made that a refusal would leave behind.
             attachment::plan(&folder, settings)?;
@@ -260,13 +273,13 @@ impl PreFilter {
     /// # Errors
     /// [`Error::InstanceInUse`] while a process holds it, or what kept the pins from being removed.
     pub fn detach(settings: &Settings) -> Result<(), Error> {
-        if let Some(other) = pins::other_layout(settings)? {
+        if let Some(other) = pins::other_layout(settings, Claim::Sole)? {
             other.detach()?;
         }
         if !pins::path(settings).exists() {
             return Ok(());
         }
-        Folder::open(settings)?.detach()
+        Folder::open(settings, Claim::Sole)?.detach()
     }
 
     /// The limits of the program that packets meet.

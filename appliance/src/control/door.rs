@@ -2,12 +2,18 @@
 
 use std::{
     fs, io,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
-        net::{UnixListener, UnixStream},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
+            net::{UnixListener, UnixStream},
+        },
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -40,6 +46,8 @@ pub struct Door {
     path: PathBuf,
     /// Device and inode of the path as this process made it.
     made: (u64, u64),
+    /// A successor has the same socket, so that its path stays.
+    left: Arc<AtomicBool>,
 }
 
 /// Why the control socket cannot be had.
@@ -73,7 +81,34 @@ impl Door {
             listener,
             path: path.to_owned(),
             made,
+            left: Arc::default(),
         })
+    }
+
+    /// Goes on with a socket that a predecessor has claimed at this path.
+    ///
+    /// # Errors
+    /// [`ClaimError::Bind`] when it is not there any more.
+    pub fn inherit(listener: UnixListener, path: &Path) -> Result<Self, ClaimError> {
+        let made = inode(path).map_err(|cause| ClaimError::Bind {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            made,
+            left: Arc::default(),
+        })
+    }
+
+    /// The socket for a successor, and the word that it has one: from then on the path is not this process's.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn bequeath(&self) -> io::Result<(OwnedFd, Arc<AtomicBool>)> {
+        let socket = self.listener.as_fd().try_clone_to_owned()?;
+        Ok((socket, Arc::clone(&self.left)))
     }
 
     /// Answers callers until it is dropped.
@@ -113,7 +148,8 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if inode(&self.path).is_ok_and(|now| now == self.made) {
+        let left = self.left.load(Relaxed);
+        if !left && inode(&self.path).is_ok_and(|now| now == self.made) {
             // Whoever removed it in between has done what was wanted.
             let _ = fs::remove_file(&self.path);
         }

@@ -172,7 +172,7 @@ pub(super) fn left_engine(
     if let Some(pass) = &ctx.pass {
         pass.completed(ctx.answered);
     }
-    host.stats.requests.finished(status);
+    count_request(host, ctx, status);
     let request = view(asked);
     let end = End {
         method: request.method,
@@ -181,6 +181,7 @@ pub(super) fn left_engine(
         status: Some(status),
         bytes: outcome.bytes,
         error: ctx.error.or(outcome.error),
+        trace_id: trace::id(&asked.headers),
     };
     log(host, &connection, ctx, &end);
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     net::TcpListener as StdListener,
     os::fd::{AsFd, AsRawFd},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -30,6 +31,7 @@ use super::{
     http2,
     line::{Line, Socket},
     peer::Peer,
+    progress::{Moment, Phase, Progress},
     wire::Wire,
 };
 use crate::{blocks, generation::Clients, host::Host, proxy::Proxy};
@@ -151,7 +153,6 @@ pub(super) async fn work(
                     }
                     // Connections end with their present request; those without one end at once.
                     let _ = leaving.send(true);
-                    proxy.http_cleanup().await;
                 }
             }
         }
@@ -244,10 +245,16 @@ async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiv
         None => return,
     }
     let connection = Arc::clone(stream.connection());
+    let progress = Arc::clone(stream.progress());
+    let mut dismissed = pin!(dismissed(leave.clone(), progress));
     let idle = connection.rules.idle.as_secs().max(1);
     let mut session = ServerSession::new_http1(Box::new(stream));
     session.set_keepalive((!*leave.borrow()).then_some(idle));
-    let mut next = proxy.process_new_http(session, &leave).await;
+    let mut next = tokio::select! {
+        biased;
+        next = proxy.process_new_http(session, &leave) => next,
+        () = &mut dismissed => None,
+    };
     while let Some(reused) = next {
         let (stream, settings) = reused.consume();
         if let Some(joined) = connection.successor() {
@@ -260,11 +267,40 @@ async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiv
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);
         }
-        next = proxy.process_new_http(session, &leave).await;
+        next = tokio::select! {
+            biased;
+            next = proxy.process_new_http(session, &leave) => next,
+            () = &mut dismissed => None,
+        };
     }
     // The engine did not give the connection back: what waits for it holds on to it.
     drop(connection.successor());
 }
+
+/// Comes true when everybody is to leave and this client has no request under way. One that has just come has not
+/// had the time to send its first.
+async fn dismissed(mut leave: watch::Receiver<bool>, progress: Arc<Progress>) {
+    // Whoever gives the order outlives the connections.
+    if leave.wait_for(|leaves| *leaves).await.is_err() {
+        return std::future::pending().await;
+    }
+    let before_all = Moment {
+        phase: Phase::Idle,
+        request: 0,
+    };
+    if progress.moment() == before_all {
+        tokio::time::sleep(FIRST_REQUEST).await;
+    }
+    while progress.phase() != Phase::Idle {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How long a client may take for its first request when everybody is to leave.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// How often a connection with a request under way is looked at when everybody is to leave.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The guard that a session was made of.
 fn guard_of(stream: Stream) -> Option<Guard> {

@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -234,6 +234,10 @@ impl Guard {
 
     /// Ends a client that takes nothing of what is written to it.
     fn poll_write_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if self.progress.framing() == Framing::Open {
+            // Others watch over it.
+            return Poll::Pending;
+        }
         let patience = self.connection.rules.write;
         let stalled = self
             .stalled

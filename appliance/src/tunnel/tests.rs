@@ -40,6 +40,7 @@ async fn what_came_too_early_comes_first() {
     let carried = tunnel.carry(|direction, bytes| match direction {
         Direction::In => counted.from_client += bytes,
         Direction::Out => counted.from_upstream += bytes,
+        Direction::Both => unreachable!("bytes pass in one direction"),
     });
     let ends = async {
         client.write_all(b" bird").await.unwrap();

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use floodwall::{boot::Floodwall, systemd::Manager};
+use floodwall::{boot::Floodwall, handover::Inheritance, systemd::Manager};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -171,7 +171,12 @@ fn a_second_signal_does_not_wait_for_anybody() {
 #[test]
 fn it_runs_in_a_process_that_has_other_things_to_do() {
     let site = Site::with(RESPOND);
-    let floodwall = Floodwall::boot(&site.file(), Arc::new(Manager::from_environment())).unwrap();
+    let floodwall = Floodwall::boot(
+        &site.file(),
+        Arc::new(Manager::from_environment()),
+        &mut Inheritance::default(),
+    )
+    .unwrap();
     assert!(floodwall.alive());
     assert_eq!(http::get(site.web, "/").unwrap().body, "ok\n");
     site.write(&RESPOND.replace("ok", "new"));
