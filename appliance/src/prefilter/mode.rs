@@ -22,6 +22,11 @@ impl Kernel {
                         .to_owned(),
                 ]
             }
+            Self::Off { why, .. } if prefilter.required => {
+                vec![format!(
+                    "prefilter.required: there is no pre-filter since the start ({why})"
+                )]
+            }
             Self::Off { .. } => Vec::new(),
             Self::On { filter, .. } => filter
                 .other_modes(&settings(prefilter))

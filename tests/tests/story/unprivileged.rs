@@ -52,6 +52,21 @@ fn without_privileges_the_block_is_at_accept() {
     assert!(good.stop().len() > 100);
 }
 
+/// A service that began without the kernel cannot have it later: a file that requires it is refused, and says why.
+#[test]
+fn what_is_required_and_was_not_there_at_the_start_takes_a_restart() {
+    needs_root!();
+    let yaml = Yaml::example("sentinel-port.yaml").with("0.0.0.0:8080", Loopback::free());
+    let floodwall = Launch::default().as_nobody().start(&yaml);
+    floodwall.write(&yaml.with("mode: auto", "mode: auto\n  required: true"));
+    let refused = floodwall.reload();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    for part in ["prefilter.required: ", "CAP_BPF", "needs a restart"] {
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+    assert_eq!(floodwall.status()["generation"]["proxy"], 1);
+}
+
 /// `required` is the operator's word that a service without the kernel is worse than none.
 #[test]
 fn what_is_required_and_cannot_be_had_is_a_failure() {
