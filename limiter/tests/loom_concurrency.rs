@@ -7,7 +7,10 @@
     reason = "a model that unwraps says at once what failed"
 )]
 
-use floodwall_limiter::shape::concurrency::{Entered, Keyed, Left, Lone};
+use floodwall_limiter::{
+    Nanos,
+    shape::concurrency::{Entered, HoldTime, Keyed, Left, Lone},
+};
 use loom::{
     sync::{
         Arc,
@@ -184,5 +187,26 @@ fn a_key_that_goes_while_it_comes_back_is_counted_once() {
         assert_eq!((all.held(KEY), all.keys()), (1, 1));
         all.release(KEY, 2, |()| {});
         assert_eq!(all.keys(), 0);
+    });
+}
+
+#[test]
+fn two_slots_that_are_released_at_once_both_count() {
+    let of = |times: [u64; 2]| {
+        let mean = HoldTime::default();
+        times.map(|time| mean.note(Nanos(time)));
+        mean.mean()
+    };
+    loom::model(move || {
+        let mean = Arc::new(HoldTime::default());
+        let theirs = Arc::clone(&mean);
+        let other = thread::spawn(move || theirs.note(Nanos(8_000)));
+        mean.note(Nanos(800));
+        other.join().unwrap();
+        let found = mean.mean();
+        assert!(
+            found == of([800, 8_000]) || found == of([8_000, 800]),
+            "{found:?}"
+        );
     });
 }

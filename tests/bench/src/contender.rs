@@ -50,8 +50,8 @@ pub(crate) enum Limits {
     None,
     /// So many requests a second for each client, twice as many at once.
     PerClient(u32),
-    /// Two requests an hour for each client, and two at once.
-    Scarce,
+    /// Two requests an hour for each client, and two at once; there will be so many clients.
+    Scarce(u64),
     /// So many limits: by client, by nobody, by host, by path, by client and path, and so on, with this rate each.
     /// Floodwall alone.
     Several(usize, u32),

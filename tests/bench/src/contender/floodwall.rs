@@ -16,16 +16,17 @@ pub(super) fn text(job: &Job) -> String {
     } else {
         ""
     };
-    // Four cells for each key of the attack: what it takes to forget none.
+    // Four cells for each: what it takes to forget none.
     let table = match limits {
-        Limits::Scarce => {
-            "prefilter: { interfaces: [lo], mode: \"off\", table: { sources: 4M } }\n"
-        }
-        _ => "",
+        Limits::Scarce(clients) => format!(
+            "prefilter: {{ interfaces: [lo], mode: \"off\", table: {{ sources: {} }} }}\n",
+            4 * clients
+        ),
+        _ => String::new(),
     };
     let limits = match limits {
         Limits::None => Vec::new(),
-        Limits::PerClient(_) | Limits::Scarce => named(1),
+        Limits::PerClient(_) | Limits::Scarce(_) => named(1),
         Limits::Several(count, _) => named(*count),
     };
     let names: Vec<&str> = limits.iter().map(|(name, _)| name.as_str()).collect();
@@ -69,7 +70,7 @@ fn named(count: usize) -> Vec<(String, &'static str)> {
 fn rate(limits: Limits) -> String {
     match limits {
         Limits::None => String::new(),
-        Limits::Scarce => "rate: 2/h, burst: 2".to_owned(),
+        Limits::Scarce(_) => "rate: 2/h, burst: 2".to_owned(),
         Limits::PerClient(rate) | Limits::Several(_, rate) => {
             format!("rate: {rate}/s, burst: {}", 2 * rate)
         }

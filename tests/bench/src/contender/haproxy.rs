@@ -42,7 +42,7 @@ fn text(job: &Job) -> String {
              http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {} }}",
             2 * rate
         ),
-        Limits::Scarce => format!(
+        Limits::Scarce(_) => format!(
             "stick-table type ip size 2m expire 2h store http_req_rate(1h)
              http-request track-sc0 {client}
              http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 2 }}"

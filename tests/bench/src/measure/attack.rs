@@ -58,7 +58,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     for (contender, cell) in Contender::ALL.into_iter().zip(&mut cells) {
         let job = Job {
             behind_proxy: true,
-            ..Job::new(Loopback::free(), to, Limits::Scarce)
+            ..Job::new(Loopback::free(), to, Limits::Scarce(keys.all))
         };
         let running = bench.cores.on_server(|| contender.start(&job))?;
         let before = cpu::resident_bytes(running.pid())?;
