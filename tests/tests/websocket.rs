@@ -284,6 +284,7 @@ fn ten_thousand_are_none_too_many() {
     drop(guests);
     eventually!(in_flight(&floodwall) == 0, within wait::PATIENCE * 3);
     eventually!(origin.open() == 0, within wait::PATIENCE * 3);
+    assert_eq!(floodwall.status()["limits"][0]["in_flight"], 0);
     assert_eq!(floodwall.finished("1xx"), all);
     assert_eq!(floodwall.finished("5xx"), 0);
 }
