@@ -66,7 +66,7 @@ fn host(limits: usize) -> Result<Host, Failure> {
         opened.kernel,
         stats,
         access_log,
-        first,
+        first?,
     ))
 }
 
@@ -91,6 +91,7 @@ fn ask<T>(host: &Host, request: u32, tell: impl FnOnce(&Generation, Verdict<'_>)
         client_key: client.key(host.secret()),
         route: &route.rule.name,
         connection: 1,
+        tls: None,
     };
     let now = Nanos::from_secs(1_000).plus(Nanos(u64::from(request) * 20_000));
     tell(

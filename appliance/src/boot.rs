@@ -91,6 +91,7 @@ impl Floodwall {
         let file = &std::path::absolute(file)?;
         let text = Config::text_at(file)?;
         let config = Config::from_text(&text, file)?;
+        Generation::check(&config)?;
         let log = Log::start(config.log.level);
         let door = claim(&config.admin.socket, inheritance)?;
         let bound = server::bind(&config, inheritance)?;
@@ -110,6 +111,9 @@ impl Floodwall {
         )?);
         let watch = Watch::start(Path::new("/"), Arc::clone(&host.pressure))?;
         protection::warn_of_unknown(&host);
+        for warning in host.generation().warnings() {
+            tracing::warn!("{warning}");
+        }
         let lease = Lease::renewing(Arc::clone(&host))?;
         let interfaces = Caretaker::over(Arc::clone(&host))?;
         prefilter::samples::watch(&host)?;
@@ -222,7 +226,7 @@ fn open_host(
 ) -> Result<Host, BootError> {
     let opened = prefilter::open(&config, is_successor)?;
     let stats = Stats::default();
-    let first = Generation::compile(1, file.to_owned(), config, opened.table.secret(), &stats);
+    let first = Generation::compile(1, file.to_owned(), config, opened.table.secret(), &stats)?;
     Ok(Host::new(
         opened.table,
         opened.book,

@@ -149,6 +149,7 @@ fn follow(
         client_key: client.key(host.secret()),
         route: name.unwrap_or_default(),
         connection: u64::MAX,
+        tls: None,
     };
     let limits = route
         .map(|route| admission::preview(host, generation, &route.rule, &subject))

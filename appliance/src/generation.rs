@@ -1,8 +1,10 @@
 //! A generation: one immutable value with everything that a configuration file means for both layers.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
 
-use floodwall_config::{BlockBudget, Config, LimitIndex, Related, UpstreamIndex};
+use floodwall_config::{
+    BlockBudget, Config, KeyPart, LimitIndex, Problems, Related, UpstreamIndex,
+};
 use floodwall_limiter::{Nanos, Prefixes, Secret, clock::Clock};
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     path::Slashes,
     protection::Protection,
     route::Router,
+    server::tls::Acceptor,
     stats::{RouteStats, Stats},
     tokens::Tokens,
     upstream::Upstream,
@@ -36,6 +39,8 @@ pub struct Generation {
     pub protection: Option<Protection>,
     /// How many sources limits may block.
     pub blocks: Bounds,
+    /// How listeners speak TLS, by their names.
+    tls: HashMap<String, Arc<Acceptor>>,
     limits: Vec<Limit>,
     /// The limits that watch the load of a route, by its name.
     watchers: HashMap<String, Vec<LimitIndex>>,
@@ -56,14 +61,18 @@ pub struct Clients {
 
 impl Generation {
     /// Compiles a checked configuration. State that limits and upstreams keep by name comes from `stats`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files that it names.
     pub fn compile(
         number: u64,
         file: PathBuf,
         config: Config,
         secret: Secret,
         stats: &Stats,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>, Problems> {
         let now = Monotonic.now();
+        let tls = acceptors(&config, stats)?;
         let mut limits: Vec<Limit> = config
             .limits
             .iter()
@@ -86,24 +95,25 @@ impl Generation {
         let by_name = by_name.collect();
         let tokens = Tokens::compile(&config, &stats.tokens);
         let router = Router::compile(&config.routes, &tokens);
-        let clients =
-            Clients {
-                trusted: Networks::new(&config.clients.trusted_proxies),
-                allowed: Networks::new(
-                    config
-                        .prefilter
-                        .as_ref()
-                        .map_or(&[], |prefilter| &prefilter.allow),
-                ),
+        let clients = Clients {
+            trusted: Networks::new(&config.clients.trusted_proxies),
+            allowed: Networks::new(
+                config
+                    .prefilter
+                    .as_ref()
+                    .map_or(&[], |prefilter| &prefilter.allow),
+            ),
+            forwarded_header: match &config.clients.forwarded_header {
                 // A checked header name is a token in lower case, which is all that this type asks for.
-                forwarded_header: config.clients.forwarded_header.as_ref().and_then(|name| {
-                    http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok()
-                }),
-                prefixes: Prefixes {
-                    v4: config.clients.ipv4_prefix,
-                    v6: config.clients.ipv6_prefix,
-                },
-            };
+                Some(name) => http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok(),
+                // Nobody is trusted then but those who may open a unix socket.
+                None => Some(http::HeaderName::from_static("x-forwarded-for")),
+            },
+            prefixes: Prefixes {
+                v4: config.clients.ipv4_prefix,
+                v6: config.clients.ipv6_prefix,
+            },
+        };
         let blocks = config.prefilter.as_ref().map_or_else(
             || Bounds::from(&BlockBudget::default()),
             |prefilter| Bounds::from(&prefilter.blocks),
@@ -113,7 +123,7 @@ impl Generation {
         } else {
             Slashes::Keep
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             number,
             slashes,
             file,
@@ -123,11 +133,22 @@ impl Generation {
             clients,
             protection,
             blocks,
+            tls,
             limits,
             watchers,
             upstreams,
             routes: by_name,
-        })
+        }))
+    }
+
+    /// Finds everything that would keep a checked configuration from being compiled.
+    ///
+    /// # Errors
+    /// As [`Generation::compile`].
+    pub fn check(config: &Config) -> Result<Arc<Self>, Problems> {
+        let nobody_counts = Stats::default();
+        let any = Secret { k0: 0, k1: 0 };
+        Self::compile(0, PathBuf::new(), config.clone(), any, &nobody_counts)
     }
 
     pub fn limit(&self, index: LimitIndex) -> &Limit {
@@ -141,6 +162,39 @@ impl Generation {
             return &[];
         }
         self.watchers.get(route).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a listener speaks TLS; none when it does not.
+    pub fn tls(&self, listener: &str) -> Option<&Arc<Acceptor>> {
+        self.tls.get(listener)
+    }
+
+    /// What an operator should know of the certificates.
+    pub fn warnings(&self) -> Vec<String> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        });
+        let listeners = self.config.listeners.iter();
+        listeners
+            .filter_map(|listener| Some((&listener.name, self.tls(&listener.name)?)))
+            .flat_map(|(name, tls)| {
+                tls.warnings(now)
+                    .map(move |warning| format!("listeners.{name}.tls: {warning}"))
+            })
+            .collect()
+    }
+
+    /// What changes with this generation though the text of the file may be the same.
+    pub fn files_changed_since(&self, before: &Self) -> Vec<String> {
+        let listeners = self.config.listeners.iter();
+        listeners
+            .filter(|listener| {
+                let both = self.tls(&listener.name).zip(before.tls(&listener.name));
+                both.is_some_and(|(new, old)| new.shows_others_than(old))
+            })
+            .map(|listener| format!("listeners.{}.tls.certificates: other files", listener.name))
+            .collect()
     }
 
     /// All limits, in the order of the file.
@@ -183,6 +237,29 @@ impl Generation {
     /// All upstreams, in the order of the file.
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+}
+
+/// Loads what listeners need for TLS.
+fn acceptors(config: &Config, stats: &Stats) -> Result<HashMap<String, Arc<Acceptor>>, Problems> {
+    let mut limits = config.limits.iter();
+    let fingerprints = limits.any(|limit| limit.key.contains(&KeyPart::TlsJa4));
+    let mut acceptors = HashMap::new();
+    let mut problems = Vec::new();
+    for listener in &config.listeners {
+        let Some(tls) = &listener.tls else {
+            continue;
+        };
+        match Acceptor::load(&listener.name, tls, &stats.tickets, fingerprints) {
+            Ok(acceptor) => {
+                acceptors.insert(listener.name.clone(), Arc::new(acceptor));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    match Problems::of(problems) {
+        Some(problems) => Err(problems),
+        None => Ok(acceptors),
     }
 }
 

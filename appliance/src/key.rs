@@ -6,7 +6,7 @@ use floodwall_config::KeyPart;
 use floodwall_limiter::{KeyHash, Secret};
 use smallvec::SmallVec;
 
-use crate::{client::Client, request::RequestView};
+use crate::{client::Client, request::RequestView, server::tls::Session};
 
 /// One request with all that a key may ask of it.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Subject<'a> {
     pub route: &'a str,
     /// A number of the TCP connection that no other of this process has.
     pub connection: u64,
+    /// None when it is in the clear.
+    pub tls: Option<&'a Session>,
 }
 
 /// The values of a key's parts other than the client, in their order; `None` for an absent one.
@@ -94,6 +96,8 @@ impl<'a> Subject<'a> {
             KeyPart::Method => Some(Cow::Borrowed(self.request.method)),
             KeyPart::Route => Some(Cow::Borrowed(self.route)),
             KeyPart::Connection => Some(Cow::Owned(self.connection.to_string())),
+            KeyPart::TlsServerName => self.tls?.server_name.as_deref().map(Cow::Borrowed),
+            KeyPart::TlsJa4 => self.tls?.ja4.as_deref().map(Cow::Borrowed),
         }
     }
 

@@ -60,5 +60,6 @@ pub mod aside;
 pub mod clock;
 pub mod fetch;
 pub mod memory;
+pub mod pem;
 pub mod pressure;
 pub mod stats;

@@ -171,6 +171,12 @@ fn traffic(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "http2_connections_ended",
         "HTTP/2 connections ended for what their clients did",
         offences.map(|(offence, count)| ([("offence", offence.as_str())], *count)),
+    )?;
+    let failed = connections.failed.iter();
+    page.counter(
+        "connections_failed",
+        "Client connections that ended before their first request could come",
+        failed.map(|(reason, count)| ([("reason", reason.as_str())], *count)),
     )
 }
 

@@ -36,6 +36,11 @@ pub use exchange::Exchange;
 pub use session::view;
 pub use upgrade::Joined;
 
+const MISDIRECTED: strict::Fault = strict::Fault {
+    status: 421,
+    what: "another certificate than the one of this connection is for this host",
+};
+
 /// The proxy of one thread. It holds nothing of its own: all state is the host's.
 #[derive(Clone)]
 pub struct Proxy {
@@ -184,6 +189,11 @@ impl ProxyHttp for Proxy {
         if let Err(fault) = session::normalize(session, slashes) {
             return self.malformed(session, ctx, fault).await;
         }
+        if let Some(tls) = &connection.tls
+            && !tls.may_serve(view(session.req_header()).host)
+        {
+            return self.malformed(session, ctx, MISDIRECTED).await;
+        }
         let peer = connection.peer;
         let address = peer.address();
         if address.is_some_and(|address| {
@@ -217,6 +227,7 @@ impl ProxyHttp for Proxy {
             client_key: client.key(self.host.secret()),
             route: &route.rule.name,
             connection: connection.id,
+            tls: connection.tls.as_ref(),
         };
         let waited =
             match admission::decide(&self.host, &generation, &route.rule, &subject, ctx.begun) {

@@ -165,7 +165,7 @@ impl Reloader {
         if !restart_only.is_empty() {
             return Err(Fault::RestartOnly(restart_only));
         }
-        let changes = running
+        let mut changes: Vec<String> = running
             .config
             .changes(&config)
             .iter()
@@ -177,7 +177,8 @@ impl Reloader {
             config,
             self.host.secret(),
             &self.host.stats,
-        );
+        )?;
+        changes.extend(next.files_changed_since(&running));
         let (level, target) = (next.config.log.level, next.config.log.access.clone());
         // Opened again even when it is the same: a file may have been moved away.
         let sink = Sink::open(&target).map_err(|cause| Fault::AccessLog(target.clone(), cause))?;
@@ -209,6 +210,9 @@ impl Reloader {
     fn taken(&self, reloaded: &Reloaded) {
         self.host.stats.reloads.taken.one();
         protection::warn_of_unknown(&self.host);
+        for warning in self.host.generation().warnings() {
+            tracing::warn!("{warning}");
+        }
         let Reloaded {
             from,
             to,

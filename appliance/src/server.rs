@@ -6,8 +6,6 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
-    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -16,16 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_config::{Config, ListenAddress};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
-use crate::{
-    handover::{self, Estate, Inheritance},
-    host::Host,
-};
+use crate::host::Host;
 
 mod accept;
+pub mod arrival;
+mod bind;
 pub mod body;
 pub mod census;
 pub mod connection;
@@ -37,115 +32,11 @@ pub mod line;
 mod pace;
 pub mod peer;
 pub mod progress;
+mod proxy_protocol;
+pub mod tls;
 pub mod wire;
 
-/// A listener that could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    #[error("listeners.{listener}: cannot listen on {address}: {hint}")]
-    Tcp {
-        listener: String,
-        address: SocketAddr,
-        hint: String,
-        source: io::Error,
-    },
-    #[error("listeners.{listener}: unix sockets are not built yet")]
-    Unix { listener: String },
-}
-
-/// Every listener of a configuration, open and queueing connections that nobody accepts yet.
-#[derive(Debug)]
-pub struct Bound {
-    doors: Vec<Door>,
-    threads: usize,
-}
-
-#[derive(Debug)]
-struct Door {
-    name: String,
-    socket: TcpListener,
-}
-
-/// Connections that the kernel keeps for a listener until they are accepted, at most.
-const BACKLOG: i32 = 4096;
-
-/// Opens every listener that a predecessor has not left open.
-///
-/// # Errors
-/// The first [`BindError`]; nothing is left open then.
-pub fn bind(config: &Config, inheritance: &mut Inheritance) -> Result<Bound, BindError> {
-    let doors = config
-        .listeners
-        .iter()
-        .map(|listener| match &listener.address {
-            ListenAddress::Tcp(address) => inheritance
-                .listener(&listener.name, *address)
-                .map_or_else(|| listen(*address), Ok)
-                .map(|socket| Door {
-                    name: listener.name.clone(),
-                    socket,
-                })
-                .map_err(|source| BindError::Tcp {
-                    listener: listener.name.clone(),
-                    address: *address,
-                    hint: hint(&source, address.port()),
-                    source,
-                }),
-            ListenAddress::Unix(_) => Err(BindError::Unix {
-                listener: listener.name.clone(),
-            }),
-        })
-        .collect::<Result<_, _>>()?;
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let threads = config
-        .server
-        .threads
-        .map_or_else(cores, |threads| usize::from(threads.get()));
-    Ok(Bound { doors, threads })
-}
-
-impl Bound {
-    /// Adds every listener to what a successor is to have.
-    ///
-    /// # Errors
-    /// When the system has no descriptor left.
-    pub fn bequeath(&self, estate: &mut Estate) -> io::Result<()> {
-        for door in &self.doors {
-            let socket = door.socket.as_fd().try_clone_to_owned()?;
-            estate.add(handover::of_listener(&door.name), socket);
-        }
-        Ok(())
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // A listener may follow its predecessor at once; another process on the same port is still an error.
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // As nginx does: [::] means IPv6, and 0.0.0.0 beside it means IPv4.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn hint(error: &io::Error, port: u16) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there already".to_owned(),
-        io::ErrorKind::PermissionDenied if port < 1024 => {
-            format!("port {port} needs root or the capability CAP_NET_BIND_SERVICE")
-        }
-        io::ErrorKind::AddrNotAvailable => "this host has no such address".to_owned(),
-        _ => error.to_string(),
-    }
-}
+pub use self::bind::{BindError, Bound, bind};
 
 /// Threads that serve.
 #[derive(Debug)]
@@ -188,7 +79,7 @@ const PULSE: Duration = Duration::from_millis(500);
 pub fn serve(host: &Arc<Host>, bound: &Bound) -> io::Result<Running> {
     let (order, orders) = watch::channel(Order::Serve);
     let doors = accept::doors(
-        &host.generation().config,
+        &host.generation(),
         bound.doors.iter().map(|door| door.name.as_str()),
     );
     host.stats.set_doors(

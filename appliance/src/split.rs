@@ -127,6 +127,7 @@ routes:
             client_key: client.key(OPEN),
             route: "all",
             connection: 7,
+            tls: None,
         };
         choose(split, &subject).unwrap().upstream.0
     }

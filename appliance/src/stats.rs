@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     limit::live::Live,
-    server::{census::Census, http2::Offence},
+    server::{arrival::Failures, census::Census, http2::Offence, tls::Tickets},
     tokens, upstream,
 };
 
@@ -31,6 +31,8 @@ pub struct Stats {
     pub requests: Requests,
     pub reloads: Reloads,
     pub tokens: Arc<tokens::Shelf>,
+    /// What lets clients resume their TLS sessions.
+    pub tickets: Tickets,
     limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
     routes: Mutex<BTreeMap<String, Arc<RouteStats>>>,
     upstreams: Mutex<BTreeMap<String, Arc<upstream::State>>>,
@@ -110,6 +112,8 @@ pub struct Requests {
     pub connections_refused_full: Count,
     /// Connections ended in the middle because their source was blocked.
     pub connections_cut: Count,
+    /// Connections that ended before their first request could come.
+    pub failures: Failures,
     pub connections_open: Gauge,
     /// Requests being served.
     pub in_flight: Gauge,

@@ -110,6 +110,8 @@ pub struct ConnectionCounts {
     pub cut: u64,
     /// HTTP/2 connections that were ended for what their clients did, by its name.
     pub offences: BTreeMap<String, u64>,
+    /// Ended before their first request could come, by the reason.
+    pub failed: BTreeMap<String, u64>,
 }
 
 /// Requests over all listeners.
@@ -463,6 +465,11 @@ impl ConnectionCounts {
             offences: Offence::ALL
                 .map(|offence| (offence.name().to_owned(), counts.offences.get(offence)))
                 .into(),
+            failed: counts
+                .failures
+                .by_name()
+                .map(|(reason, count)| (reason.to_owned(), count))
+                .collect(),
         }
     }
 }

@@ -199,8 +199,15 @@ impl Config {
         };
         let named_routes = Names::new("route", fields.names_of_items("routes"));
         let mut bound = Bound::default();
-        let listeners = fields.required("listeners", |map| listeners(map, &mut bound));
         let clients = fields.or("clients", Clients::read, Clients::default());
+        let mut around = listener::Around {
+            folder,
+            bound: &mut bound,
+            has_trusted_proxies: clients
+                .as_ref()
+                .is_none_or(|clients| !clients.trusted_proxies.is_empty()),
+        };
+        let listeners = fields.required("listeners", |map| listeners(map, &mut around));
         let upstreams = fields.or("upstreams", |map| upstreams(map, &known), Vec::new());
         let routes = fields.required("routes", |list| routes(list, &known));
         let for_limits = limit::Known {
@@ -237,10 +244,10 @@ impl Config {
     }
 }
 
-fn listeners(map: Cursor<'_>, bound: &mut Bound) -> Option<Vec<Listener>> {
+fn listeners(map: Cursor<'_>, around: &mut listener::Around<'_>) -> Option<Vec<Listener>> {
     counted(
         map,
-        map.pairs(|name, value| Listener::read(name, value, bound))?,
+        map.pairs(|name, value| Listener::read(name, value, around))?,
         1,
         usize::MAX,
     )

@@ -109,8 +109,11 @@ impl Config {
             &old.listeners,
             &new.listeners,
             |changes, path, old, new| {
-                let path = format!("{path}.address");
-                changes.value(&path, &old.address, &new.address, ToString::to_string);
+                let key = |key: &str| format!("{path}.{key}");
+                let (from, to) = (&old.address, &new.address);
+                changes.value(&key("address"), from, to, ToString::to_string);
+                let octal = |mode: &u32| format!("{mode:04o}");
+                changes.value(&key("mode"), &old.mode, &new.mode, octal);
             },
         );
         let path = |path: &PathBuf| path.display().to_string();
@@ -144,6 +147,13 @@ fn listener_live(changes: &mut Changes, old: &[Listener], new: &Listener) {
         &old.http2,
         &new.http2,
         word,
+    );
+    changes.edited(&format!("listeners.{}.tls", new.name), &old.tls, &new.tls);
+    changes.value(
+        &format!("listeners.{}.proxy_protocol", new.name),
+        &old.proxy_protocol,
+        &new.proxy_protocol,
+        ToString::to_string,
     );
     changes.edited(
         &format!("listeners.{}.timeouts", new.name),

@@ -4,10 +4,8 @@ use std::fmt;
 
 use crate::HeaderName;
 use crate::matching::{cookie_name, plain_name};
-use crate::problem::Fault;
 use crate::read::{Cursor, counted, unique_list};
 use crate::section::{ONE, Shape};
-use crate::unbuilt;
 
 /// One part of a limit's key. A limit without parts (`key: none`) has one budget for all requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +23,10 @@ pub enum KeyPart {
     Route,
     /// The TCP connection.
     Connection,
+    /// The host that the client asked for with TLS.
+    TlsServerName,
+    /// The fingerprint of the client's software, from its TLS hello.
+    TlsJa4,
 }
 
 impl fmt::Display for KeyPart {
@@ -39,18 +41,20 @@ impl fmt::Display for KeyPart {
             Self::Method => f.write_str("method"),
             Self::Route => f.write_str("route"),
             Self::Connection => f.write_str("connection"),
+            Self::TlsServerName => f.write_str("tls.sni"),
+            Self::TlsJa4 => f.write_str("tls.ja4"),
         }
     }
 }
 
 pub(crate) const PART: Shape = Shape::Text(
-    r"client|path|host|method|route|connection|header\([^()]+\)|cookie\([^()]+\)|query\([^()]+\)",
+    r"client|path|host|method|route|connection|tls\.sni|tls\.ja4|header\([^()]+\)|cookie\([^()]+\)|query\([^()]+\)",
 );
 /// What a limit's `key` may be: a word, or a list of parts.
 pub(crate) const KEY: Shape =
     Shape::Either(&[Shape::Choice(&["none"]), PART, Shape::List(&PART, ONE)]);
 
-const ALLOWED: &str = "none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them";
+const ALLOWED: &str = "none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, tls.sni, tls.ja4, or a list of them";
 
 impl KeyPart {
     /// Reads a whole key: one part, a list of parts, or `none`.
@@ -73,12 +77,6 @@ impl KeyPart {
         let Some(part) = value.written() else {
             return value.refuse(ALLOWED);
         };
-        if unbuilt::KEY_PARTS.contains(&part) {
-            return value.fault(Fault::ValueNotBuilt {
-                found: format!("`{part}`"),
-                allowed: ALLOWED.into(),
-            });
-        }
         match part {
             "client" => Some(Self::Client),
             "path" => Some(Self::Path),
@@ -86,6 +84,8 @@ impl KeyPart {
             "method" => Some(Self::Method),
             "route" => Some(Self::Route),
             "connection" => Some(Self::Connection),
+            "tls.sni" => Some(Self::TlsServerName),
+            "tls.ja4" => Some(Self::TlsJa4),
             "none" => value.refuse_as("`none` in a list", "`key: none` alone"),
             _ => Self::named(part, value),
         }
@@ -103,7 +103,10 @@ impl KeyPart {
 
     /// Whether a request may come without this part.
     pub(crate) fn may_be_absent(&self) -> bool {
-        matches!(self, Self::Header(_) | Self::Cookie(_) | Self::Query(_))
+        matches!(
+            self,
+            Self::Header(_) | Self::Cookie(_) | Self::Query(_) | Self::TlsServerName | Self::TlsJa4
+        )
     }
 }
 

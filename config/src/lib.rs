@@ -32,6 +32,7 @@ mod limit;
 mod listener;
 mod log;
 mod matching;
+mod named_file;
 mod net;
 mod net_list;
 mod packet_limit;
@@ -64,9 +65,13 @@ pub use limit::{
     Absent, Adapt, Allowance, BlockScope, Count, Direction, Escalation, Excepted, Exception,
     Exemption, Grant, Limit, Mark, Queue, RateBudget, Related, Responses, StatusPattern, WarmUp,
 };
-pub use listener::{ListenAddress, Listener, ListenerMax, ListenerTimeouts};
+pub use listener::{
+    Alpn, Certificate, ClientCertificates, ListenAddress, Listener, ListenerMax, ListenerTimeouts,
+    ListenerTls, TlsVersion,
+};
 pub use log::{AccessLog, Level, Log};
 pub use matching::{HostPattern, Match, NamedValue, PathRegex, ValuePattern};
+pub use named_file::NamedFile;
 pub use packet_limit::{
     IcmpType, Over, PacketException, PacketKey, PacketLimit, PacketMatch, Per, PortRange, Protocol,
 };

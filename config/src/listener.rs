@@ -1,14 +1,16 @@
 //! `listeners.NAME`: where clients come in, and what one connection may take.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod address;
+mod tls;
+
+use std::path::Path;
 
 use floodwall_limiter::Nanos;
 
-use crate::net::{self, ADDRESS_PATTERN, Bound};
-use crate::problem::Fault;
-use crate::read::{self, Cursor, Fields, SHORTEST, count, size_between, span, whole_u32};
+pub use self::address::ListenAddress;
+pub use self::tls::{Alpn, Certificate, ClientCertificates, ListenerTls, TlsVersion};
+use crate::net::Bound;
+use crate::read::{self, Cursor, Fields, SHORTEST, count, flag, size_between, span, whole_u32};
 use crate::section::{COUNT, DURATION, Key, SIZE, Section, Shape};
 use crate::units::format_size;
 
@@ -19,33 +21,21 @@ pub struct Listener {
     pub address: ListenAddress,
     /// Whether plaintext connections may speak HTTP/2, which they show by how they begin.
     pub http2: bool,
+    /// Permissions of a unix socket: who may connect is who may write to it.
+    pub mode: u32,
+    /// None: clients speak in the clear.
+    pub tls: Option<ListenerTls>,
+    /// Every connection begins with a PROXY header, which says whom it is for.
+    pub proxy_protocol: bool,
     pub timeouts: ListenerTimeouts,
     pub max: ListenerMax,
-}
-
-/// What a listener binds.
-///
-/// Today's reader gives only [`ListenAddress::Tcp`]: `unix:PATH` is in the contract but not built yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenAddress {
-    /// An address and a port that is not 0.
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl fmt::Display for ListenAddress {
-    /// Writes the address as the file has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 /// How long a client may take; each is at least 1 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerTimeouts {
+    /// For all that comes before the first request: the PROXY header, and the handshake of TLS.
+    pub handshake: Nanos,
     /// From a request's first byte to the end of its header, in all.
     pub header: Nanos,
     /// Between two reads of a request's body.
@@ -82,8 +72,23 @@ pub(crate) static SECTION: Section = Section {
     keys: &[
         Key::required(
             "address",
-            Shape::Text(ADDRESS_PATTERN),
-            "ip:port or [ip6]:port to listen on",
+            Shape::Text(address::PATTERN),
+            "ip:port, [ip6]:port or unix:PATH to listen on",
+        ),
+        Key::new(
+            "mode",
+            Shape::Scalar,
+            "octal permissions of a unix socket; default 0660",
+        ),
+        Key::new(
+            "tls",
+            Shape::Section(&tls::SECTION),
+            "certificates, and what is asked of clients; in the clear by default",
+        ),
+        Key::new(
+            "proxy_protocol",
+            Shape::Flag,
+            "whether every connection begins with a PROXY header; default false",
         ),
         Key::new(
             "http2",
@@ -107,6 +112,11 @@ pub(crate) static SECTION: Section = Section {
 static TIMEOUTS: Section = Section {
     name: "listeners.NAME.timeouts",
     keys: &[
+        Key::new(
+            "handshake",
+            DURATION,
+            "for the PROXY header and the handshake of TLS; default 10s",
+        ),
         Key::new(
             "header",
             DURATION,
@@ -173,6 +183,17 @@ static MAX: Section = Section {
     one_of: &[],
 };
 
+/// Who owns the socket and who is in its group, and nobody else.
+const DEFAULT_MODE: u32 = 0o660;
+
+/// What listeners share.
+pub(crate) struct Around<'a> {
+    /// The configuration's.
+    pub(crate) folder: &'a Path,
+    pub(crate) bound: &'a mut Bound,
+    pub(crate) has_trusted_proxies: bool,
+}
+
 /// Pingora's own ends, which no setting moves.
 const MOST_HEADER_BYTES: u64 = 1 << 20;
 const MOST_HEADERS: u64 = 256;
@@ -181,13 +202,23 @@ const MOST_HEADERS: u64 = 256;
 const MOST_STREAMS: u64 = 1000;
 
 impl Listener {
-    pub(crate) fn read(name: &str, value: Cursor<'_>, bound: &mut Bound) -> Option<Self> {
+    pub(crate) fn read(name: &str, value: Cursor<'_>, around: &mut Around<'_>) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
         let named = read::name(name, value);
         let address = fields.required("address", |value| {
-            ListenAddress::read(value, bound, &format!("listeners.{name}"))
+            let owner = format!("listeners.{name}");
+            ListenAddress::read(value, around.folder, around.bound, &owner)
         });
-        let http2 = fields.or("http2", read::flag, false);
+        let http2 = fields.or("http2", flag, false);
+        let is_unix = address.as_ref().is_none_or(ListenAddress::is_unix);
+        let mode = fields.or("mode", |value| mode(value, is_unix), DEFAULT_MODE);
+        let tls = fields.optional("tls", |value| ListenerTls::read(value, around.folder));
+        let believed = is_unix || around.has_trusted_proxies;
+        let proxy_protocol = fields.or(
+            "proxy_protocol",
+            |value| proxy_protocol(value, believed),
+            false,
+        );
         let timeouts = fields.or(
             "timeouts",
             ListenerTimeouts::read,
@@ -198,33 +229,44 @@ impl Listener {
             name: named?,
             address: address?,
             http2: http2?,
+            mode: mode?,
+            tls: tls?,
+            proxy_protocol: proxy_protocol?,
             timeouts: timeouts?,
             max: max?,
         })
     }
 }
 
-impl ListenAddress {
-    fn read(value: Cursor<'_>, bound: &mut Bound, owner: &str) -> Option<Self> {
-        if value
-            .written()
-            .is_some_and(|text| text.starts_with("unix:"))
-        {
-            let allowed = "ip:port or [ip6]:port".into();
-            return value.fault(Fault::ValueNotBuilt {
-                found: value.describe(),
-                allowed,
-            });
-        }
-        bound
-            .claim(value, net::address(value)?, owner)
-            .map(Self::Tcp)
+/// Reads permissions, with a leading 0 or without.
+fn mode(value: Cursor<'_>, is_unix: bool) -> Option<u32> {
+    if !is_unix {
+        return value.refuse_as("it for an ip:port", "it for a unix socket only");
     }
+    value
+        .written()
+        .filter(|digits| (3..=4).contains(&digits.len()))
+        .and_then(|digits| u32::from_str_radix(digits, 8).ok())
+        .filter(|mode| *mode <= 0o777)
+        .or_else(|| value.refuse("octal permissions such as 0660"))
+}
+
+/// Reads the flag. A header from just anybody would make everybody whoever they want to be.
+fn proxy_protocol(value: Cursor<'_>, believed: bool) -> Option<bool> {
+    let wanted = flag(value)?;
+    if wanted && !believed {
+        return value.refuse_as(
+            "true without `clients.trusted_proxies`",
+            "true with the networks of those who send it in `clients.trusted_proxies`",
+        );
+    }
+    Some(wanted)
 }
 
 impl Default for ListenerTimeouts {
     fn default() -> Self {
         Self {
+            handshake: Nanos::from_secs(10),
             header: Nanos::from_secs(10),
             body: Nanos::from_secs(30),
             body_rate: Some(240),
@@ -238,6 +280,7 @@ impl ListenerTimeouts {
     fn read(value: Cursor<'_>) -> Option<Self> {
         let fields = Fields::open(value, &TIMEOUTS)?;
         let default = Self::default();
+        let handshake = fields.or("handshake", span(SHORTEST), default.handshake);
         let header = fields.or("header", span(SHORTEST), default.header);
         let body = fields.or("body", span(SHORTEST), default.body);
         let body_rate = fields.or(
@@ -248,6 +291,7 @@ impl ListenerTimeouts {
         let idle = fields.or("idle", span(SHORTEST), default.idle);
         let write = fields.or("write", span(SHORTEST), default.write);
         Some(Self {
+            handshake: handshake?,
             header: header?,
             body: body?,
             body_rate: Some(body_rate?).filter(|rate| *rate > 0),

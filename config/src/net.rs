@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -77,6 +78,7 @@ pub(crate) fn parse_net(text: &str) -> Option<IpNet> {
 #[derive(Default)]
 pub(crate) struct Bound {
     by_port: HashMap<u16, Vec<(IpAddr, String)>>,
+    by_path: HashMap<PathBuf, String>,
 }
 
 impl Bound {
@@ -102,5 +104,20 @@ impl Bound {
         }
         owners.push((address.ip(), owner.to_owned()));
         Some(address)
+    }
+
+    /// Takes the path of a unix socket for `owner`, unless another has it.
+    pub(crate) fn claim_path(
+        &mut self,
+        value: Cursor<'_>,
+        path: PathBuf,
+        owner: &str,
+    ) -> Option<PathBuf> {
+        if let Some(other) = self.by_path.get(&path) {
+            let found = format!("{}, but {other} has it", path.display());
+            return value.refuse_as(found, "a path of its own");
+        }
+        self.by_path.insert(path.clone(), owner.to_owned());
+        Some(path)
     }
 }

@@ -102,6 +102,14 @@ impl Problems {
         Self { kept, dropped }
     }
 
+    /// What was found wrong after the file was read, in files that it names; nothing when nothing was.
+    pub fn of(found: Vec<Problem>) -> Option<Self> {
+        (!found.is_empty()).then_some(Self {
+            kept: found,
+            dropped: 0,
+        })
+    }
+
     /// The first problems that were found, at most 1000 of them.
     pub fn as_slice(&self) -> &[Problem] {
         &self.kept

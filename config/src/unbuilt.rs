@@ -6,14 +6,11 @@
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
     ("", &["gates", "cluster", "plugins"]),
-    ("listeners.NAME", &["tls", "proxy_protocol"]),
     ("upstreams.NAME", &["tls", "health", "pool"]),
     ("upstreams.NAME.servers[]", &["tls"]),
     ("routes[]", &["gate", "compress"]),
 ];
 
-/// The parts of a limit's key that cannot be had yet.
-pub(crate) const KEY_PARTS: &[&str] = &["tls.sni", "tls.ja4"];
 /// Ways to balance; `hash` is written with a key in brackets.
 pub(crate) const BALANCES: &[&str] = &["least_request", "random", "hash"];
 

@@ -209,7 +209,7 @@ fn limits() {
         (
             BySchema,
             "limits: { a: { key: user, rate: 1/s } }",
-            "f:3:21: limits.a.key: found `user`; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them",
+            "f:3:21: limits.a.key: found `user`; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, tls.sni, tls.ja4, or a list of them",
         ),
         (
             ByReader,
@@ -218,8 +218,8 @@ fn limits() {
         ),
         (
             BySchema,
-            "limits: { a: { key: tls.ja4, rate: 1/s } }",
-            "f:3:21: limits.a.key: found `tls.ja4`, which is in the contract but not built yet; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, or a list of them",
+            "limits: { a: { key: tls.ja3, rate: 1/s } }",
+            "f:3:21: limits.a.key: found `tls.ja3`; allowed: none, client, header(NAME), cookie(NAME), query(NAME), path, host, method, route, connection, tls.sni, tls.ja4, or a list of them",
         ),
         (
             BySchema,
@@ -1067,9 +1067,54 @@ fn listeners() {
             "f:1:12: listeners: found 0 of them; allowed: at least 1",
         ),
         (
+            ByReader,
+            "a: { address: 'unix:/run/x.sock' }, b: { address: 'unix:/run/x.sock' }",
+            "f:1:64: listeners.b.address: found /run/x.sock, but listeners.a has it; allowed: a path of its own",
+        ),
+        (
+            ByReader,
+            "a: { address: '0.0.0.0:80', mode: '0600' }",
+            "f:1:48: listeners.a.mode: found it for an ip:port; allowed: it for a unix socket only",
+        ),
+        (
+            ByReader,
+            "a: { address: 'unix:x.sock', mode: rw }",
+            "f:1:49: listeners.a.mode: found `rw`; allowed: octal permissions such as 0660",
+        ),
+        (
+            ByReader,
+            "a: { address: '0.0.0.0:80', proxy_protocol: true }",
+            "f:1:58: listeners.a.proxy_protocol: found true without `clients.trusted_proxies`; allowed: true with the networks of those who send it in `clients.trusted_proxies`",
+        ),
+        (
             BySchema,
-            "web: { address: 'unix:/run/x.sock' }",
-            "f:1:30: listeners.web.address: found `unix:/run/x.sock`, which is in the contract but not built yet; allowed: ip:port or [ip6]:port",
+            "a: { address: '0.0.0.0:80', tls: {} }",
+            "f:1:47: listeners.a.tls.certificates: is missing; allowed: a list of at least one {chain, key}",
+        ),
+        (
+            BySchema,
+            "a: { address: '0.0.0.0:80', tls: { certificates: [] } }",
+            "f:1:63: listeners.a.tls.certificates: found 0 of them; allowed: at least 1",
+        ),
+        (
+            BySchema,
+            "a: { address: '0.0.0.0:80', tls: { certificates: [{ chain: a.pem }] } }",
+            "f:1:64: listeners.a.tls.certificates[0].key: is missing; allowed: a PEM file of the certificate's private key",
+        ),
+        (
+            ByReader,
+            "a: { address: '0.0.0.0:80', tls: { certificates: [{ chain: a, key: b }], min_version: 1.1 } }",
+            "f:1:100: listeners.a.tls.min_version: found the number 1.1; allowed: 1.2 or 1.3",
+        ),
+        (
+            ByReader,
+            "a: { address: '0.0.0.0:80', tls: { certificates: [{ chain: a, key: b }], client_auth: optional } }",
+            "f:1:100: listeners.a.tls.client_auth: found it without `client_ca`; allowed: both or neither",
+        ),
+        (
+            BySchema,
+            "a: { address: '0.0.0.0:80', tls: { certificates: [{ chain: a, key: b }], alpn: [spdy] } }",
+            "f:1:94: listeners.a.tls.alpn[0]: found `spdy`; allowed: h2, http/1.1",
         ),
         (
             ByReader,

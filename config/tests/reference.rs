@@ -82,7 +82,7 @@ fn what_it_gives_as_default_is_the_default() {
 listeners:
   web:
     address: 127.0.0.1:8080
-    timeouts: { header: 10s, body: 30s, idle: 60s, write: 30s }
+    timeouts: { handshake: 10s, header: 10s, body: 30s, idle: 60s, write: 30s }
     max: { header_bytes: 64KiB, headers: 100, uri: 8KiB }
 clients: { trusted_proxies: [10.0.0.0/8], forwarded_header: x-forwarded-for, ipv6_prefix: 64, ipv4_prefix: 32 }
 upstreams:

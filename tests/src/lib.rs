@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+mod certificates;
 pub mod client;
 mod echo;
 mod floodwall;
@@ -25,9 +26,11 @@ mod pins;
 pub mod privilege;
 mod repeat;
 mod scratch;
+mod tool;
 pub mod wait;
 mod yaml;
 
+pub use certificates::{Authority, Issued};
 pub use client::{Client, Connection, Request};
 pub use echo::{Echo, GREETING};
 pub use floodwall::{Answer, Floodwall, Launch};
@@ -40,4 +43,5 @@ pub use open_files::raise_open_files;
 pub use origin::{Mood, Origin, Seen, WORKERS};
 pub use pins::Instance;
 pub use repeat::Repeat;
+pub use tool::{Curl, Got, s_client};
 pub use yaml::Yaml;

@@ -17,6 +17,7 @@ use crate::{
         client::ask,
         protocol::{Reply, Request},
     },
+    generation::Generation,
     reload::Comparison,
 };
 
@@ -39,7 +40,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
         let new = Config::load(&self.config).map_err(|problems| wrong(&problems))?;
+        let compiled = Generation::check(&new).map_err(|problems| wrong(&problems))?;
         writeln!(out, "{}: ok: {}", self.config.display(), summary(&new))?;
+        for warning in compiled.warnings() {
+            writeln!(out, "warning: {warning}")?;
+        }
         if self.diff {
             let socket = self.socket.as_deref().unwrap_or(&new.admin.socket);
             print_changes(out, &compared(socket, &self.config)?)?;

@@ -104,6 +104,7 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         refused_full,
         cut,
         offences,
+        failed,
     } = &status.connections;
     writeln!(
         out,
@@ -114,6 +115,18 @@ fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     }
     for (offence, count) in offences.iter().filter(|(_, count)| **count > 0) {
         writeln!(out, "             {count} of HTTP/2 ended for {offence}")?;
+    }
+    let failed: Vec<_> = failed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    if !failed.is_empty() {
+        writeln!(
+            out,
+            "             ended in their handshake: {}",
+            failed.join(", ")
+        )?;
     }
     let requests = &status.requests;
     writeln!(

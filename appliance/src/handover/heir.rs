@@ -16,7 +16,7 @@ use std::{
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
-use super::{END, READY, VARIABLE, of_listener};
+use super::{END, READY, VARIABLE};
 
 /// What a predecessor left; nothing when this process is the first.
 #[derive(Debug, Default)]
@@ -60,11 +60,6 @@ impl Inheritance {
     /// Whether another process serves until this one does.
     pub fn has_predecessor(&self) -> bool {
         self.line.is_some()
-    }
-
-    /// The socket of a listener, if it had one at this address.
-    pub fn listener(&mut self, name: &str, address: SocketAddr) -> Option<TcpListener> {
-        self.tcp(&of_listener(name), address)
     }
 
     /// A socket by its whole name, if it listens at this address.

@@ -81,6 +81,7 @@ fn chosen(
         client_key: client.key(host.secret()),
         route: &route.rule.name,
         connection: connection.id,
+        tls: connection.tls.as_ref(),
     };
     match split::choose(split, &subject) {
         Some(choice) => Ok(choice.upstream),
@@ -112,7 +113,7 @@ pub(super) fn facts<'a>(
         client: client.address,
         peer: connection.peer.address(),
         listener: &connection.rules.listener,
-        scheme: "http",
+        scheme: connection.scheme(),
         route: ctx.route.as_ref().map_or("", |route| &route.rule.name),
         upstream: ctx.upstream().map_or("", |upstream| &upstream.name),
         generation: ctx.generation.number,

@@ -76,7 +76,10 @@ pub(super) fn rewrite(
     }
     match said("x-forwarded-proto") {
         Some(proto) => request.insert_header("x-forwarded-proto", proto)?,
-        None => request.insert_header("x-forwarded-proto", HeaderValue::from_static("http"))?,
+        None => {
+            let scheme = HeaderValue::from_static(connection.scheme());
+            request.insert_header("x-forwarded-proto", scheme)?;
+        }
     }
     match said("x-forwarded-host").or_else(|| from.headers.get(header::HOST).cloned()) {
         Some(host) => request.insert_header("x-forwarded-host", host)?,

@@ -6,6 +6,7 @@ use floodwall_config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::Reloader;
+use crate::generation::Generation;
 
 /// A file beside what the service runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,9 @@ impl Reloader {
     /// Compares a text, as if it were that of a file at this full path, with the running generation: with what was
     /// read for it, for a file that it names may hold something else by now.
     pub fn compare(&self, file: &Path, text: &str) -> Comparison {
-        let next = match Config::from_text(text, file) {
+        let next = Config::from_text(text, file)
+            .and_then(|next| Generation::check(&next).map(|compiled| (next, compiled)));
+        let (next, compiled) = match next {
             Ok(next) => next,
             Err(problems) => {
                 let problems = problems.as_slice().iter();
@@ -34,9 +37,12 @@ impl Reloader {
         };
         let running = self.host.pin();
         let changes = running.config.changes(&next);
+        let changes = changes.iter().map(ToString::to_string);
         Comparison {
             restart_only: self.restart_only(&running.config, &next),
-            changes: changes.iter().map(ToString::to_string).collect(),
+            changes: changes
+                .chain(compiled.files_changed_since(&running))
+                .collect(),
             problems: Vec::new(),
         }
     }

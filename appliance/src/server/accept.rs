@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::TcpListener as StdListener,
     os::fd::{AsFd, AsRawFd},
     pin::pin,
     sync::{
@@ -13,7 +12,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use floodwall_config::Config;
 use floodwall_limiter::Source;
 use pingora_core::{
     apps::HttpServerApp,
@@ -21,20 +19,29 @@ use pingora_core::{
     server::configuration::ServerConf,
 };
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
 
 use super::{
     Order, PULSE,
+    arrival::{Newcomer, arrive},
+    bind::{Listening, SocketFile},
     census::{Census, Most},
-    connection::{Connection, Rules},
+    connection::Rules,
     guard::Guard,
     http2,
     line::{Line, Socket},
     peer::Peer,
     progress::{Moment, Phase, Progress},
-    wire::Wire,
 };
-use crate::{blocks, generation::Clients, host::Host, proxy::Proxy};
+use crate::{
+    blocks,
+    generation::{Clients, Generation},
+    host::Host,
+    proxy::Proxy,
+};
 
 /// One listener as every thread sees it.
 #[derive(Debug)]
@@ -54,10 +61,14 @@ const BREATHER: Duration = Duration::from_millis(20);
 /// Upstream connections that a thread keeps for later, at most.
 const POOL: usize = 512;
 
-pub(super) fn doors<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<Arc<Door>> {
+pub(super) fn doors<'a>(
+    generation: &Generation,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<Arc<Door>> {
     names
         .filter_map(|name| {
-            config
+            generation
+                .config
                 .listeners
                 .iter()
                 .find(|listener| listener.name == name)
@@ -70,8 +81,10 @@ pub(super) fn doors<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -
             Arc::new(Door {
                 name: listener.name.clone(),
                 census: Census::new(most),
-                // No generation has this number, so that the first connection fetches its rules.
-                rules: ArcSwap::from_pointee((0, Arc::new(Rules::from(listener)))),
+                rules: ArcSwap::from_pointee((
+                    generation.number,
+                    Arc::new(Rules::new(listener, generation.tls(&listener.name))),
+                )),
             })
         })
         .collect()
@@ -101,7 +114,7 @@ impl Door {
         else {
             return Arc::clone(&known.1);
         };
-        let rules = Arc::new(Rules::from(listener));
+        let rules = Arc::new(Rules::new(listener, generation.tls(&listener.name)));
         self.census.bound(Most {
             all: listener.max.connections,
             per_client: listener.max.connections_per_client,
@@ -115,7 +128,7 @@ impl Door {
 /// Serves until the order is to stop.
 pub(super) async fn work(
     host: Arc<Host>,
-    listeners: Vec<(StdListener, Arc<Door>)>,
+    listeners: Vec<(Listening, Arc<Door>)>,
     mut orders: watch::Receiver<Order>,
     pulse: Arc<AtomicU64>,
 ) {
@@ -168,8 +181,8 @@ struct Crew {
 }
 
 impl Crew {
-    async fn accept(self, socket: StdListener) {
-        let listener = match TcpListener::from_std(socket) {
+    async fn accept(self, socket: Listening) {
+        let listener = match Listener::over(socket) {
             Ok(listener) => listener,
             Err(error) => {
                 return tracing::error!(listener = self.door.name, %error, "cannot poll the listener");
@@ -177,7 +190,7 @@ impl Crew {
         };
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.welcome(Socket::Tcp(stream), Peer::Direct(peer)),
+                Ok((socket, peer)) => self.welcome(socket, peer),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(listener = self.door.name, %error, "cannot accept");
@@ -197,8 +210,10 @@ impl Crew {
             return socket.reset();
         }
         let rules = self.door.rules(host);
+        // Behind a load balancer all would be one client: who it is will be told (`arrival.rs`).
         let client = peer
             .address()
+            .filter(|_| !rules.proxy_protocol)
             .map(|address| Source::of(address, generation.clients.prefixes));
         let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
         let Some(seat) = self
@@ -214,9 +229,15 @@ impl Crew {
         if self.is_blocked(&generation.clients, peer) {
             return line.reset();
         }
-        let connection = Connection::new(Arc::clone(host), id, peer, rules);
-        tokio::spawn(serve(
-            Guard::new(Wire::Plain(line), connection),
+        let newcomer = Newcomer {
+            host: Arc::clone(host),
+            id,
+            peer,
+            rules,
+        };
+        tokio::spawn(attend(
+            line,
+            newcomer,
             Arc::clone(&self.proxy),
             self.leave.clone(),
         ));
@@ -237,7 +258,19 @@ impl Crew {
     }
 }
 
-/// Serves one connection, request after request.
+/// Serves one connection from its first byte to its last.
+async fn attend(
+    line: Line,
+    newcomer: Newcomer,
+    proxy: Arc<HttpProxy<Proxy>>,
+    leave: watch::Receiver<bool>,
+) {
+    if let Some(guard) = arrive(line, newcomer).await {
+        serve(guard, proxy, leave).await;
+    }
+}
+
+/// Serves requests, one after the other.
 async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiver<bool>) {
     match http2::begins(&stream, leave.clone()).await {
         Some(true) => return http2::serve(stream, proxy, leave).await,
@@ -305,6 +338,44 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The guard that a session was made of.
 fn guard_of(stream: Stream) -> Option<Guard> {
     stream.into_any().downcast().ok().map(|guard| *guard)
+}
+
+/// A socket that the thread's runtime polls.
+enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        /// There for as long as somebody accepts.
+        _file: Arc<SocketFile>,
+    },
+}
+
+impl Listener {
+    fn over(socket: Listening) -> io::Result<Self> {
+        match socket {
+            Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Listening::Unix(socket, file) => {
+                let listener = UnixListener::from_std(socket)?;
+                Ok(Self::Unix {
+                    listener,
+                    _file: file,
+                })
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Peer::Direct(peer)))
+            }
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), Peer::Local))
+            }
+        }
+    }
 }
 
 /// Errors of `accept` that belong to the connection that was not accepted (accept(2)).

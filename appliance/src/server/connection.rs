@@ -8,7 +8,10 @@ use std::{
 use floodwall_config as config;
 use http::HeaderValue;
 
-use super::peer::Peer;
+use super::{
+    peer::Peer,
+    tls::{Acceptor, Session},
+};
 use crate::{host::Host, proxy::Joined};
 
 /// What the proxy's phases and the connection's stream know of each other.
@@ -23,12 +26,20 @@ pub struct Connection {
     pub rules: Arc<Rules>,
     /// What gets the connection when the engine is done with its last request.
     successor: Mutex<Option<Box<Joined>>>,
+    /// None when it is in the clear.
+    pub tls: Option<Session>,
 }
 
 /// What a listener grants its connections.
 #[derive(Debug)]
 pub struct Rules {
     pub listener: String,
+    /// None: in the clear.
+    pub tls: Option<Arc<Acceptor>>,
+    /// Every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// For all that comes before the first request.
+    pub handshake: Duration,
     pub header: Duration,
     pub body: Duration,
     /// Of a request's body, in bytes a second; without a bound when absent.
@@ -45,9 +56,10 @@ pub struct Rules {
     pub streams: u32,
 }
 
-impl From<&config::Listener> for Rules {
-    fn from(listener: &config::Listener) -> Self {
+impl Rules {
+    pub fn new(listener: &config::Listener, tls: Option<&Arc<Acceptor>>) -> Self {
         let config::ListenerTimeouts {
+            handshake,
             header,
             body,
             body_rate,
@@ -56,6 +68,9 @@ impl From<&config::Listener> for Rules {
         } = listener.timeouts;
         Self {
             listener: listener.name.clone(),
+            tls: tls.map(Arc::clone),
+            proxy_protocol: listener.proxy_protocol,
+            handshake: handshake.into(),
             header: header.into(),
             body: body.into(),
             body_rate,
@@ -72,7 +87,13 @@ impl From<&config::Listener> for Rules {
 }
 
 impl Connection {
-    pub fn new(host: Arc<Host>, id: u64, peer: Peer, rules: Arc<Rules>) -> Arc<Self> {
+    pub fn new(
+        host: Arc<Host>,
+        id: u64,
+        peer: Peer,
+        rules: Arc<Rules>,
+        tls: Option<Session>,
+    ) -> Arc<Self> {
         host.stats.requests.connections_open.enter();
         Arc::new(Self {
             host,
@@ -83,6 +104,7 @@ impl Connection {
                 // An address in words is visible ASCII.
                 .and_then(|address| HeaderValue::from_str(&address.to_string()).ok()),
             rules,
+            tls,
             successor: Mutex::default(),
         })
     }
@@ -102,6 +124,16 @@ impl Connection {
         self.successor
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// The scheme of what is asked for over it.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 }
 

@@ -264,6 +264,11 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// Where the value stands: the configuration's file, the place in it, and the key's path.
+    pub(crate) fn position(&self) -> (PathBuf, Place, String) {
+        (self.report.file.clone(), self.place, self.way.to_string())
+    }
+
     pub(crate) fn fault<T>(&self, fault: Fault) -> Option<T> {
         self.report
             .add(Some(self.place), self.way.to_string(), fault);
