@@ -59,14 +59,14 @@ fn host(limits: usize) -> Result<Host, Failure> {
     let config = Config::from_text(&text, &file)?;
     let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
-    let first = Generation::compile(1, file, config, opened.table.secret(), &stats);
+    let first = Generation::compile(1, file, config, opened.table.secret(), &stats)?;
     Ok(Host::new(
         opened.table,
         opened.book,
         opened.kernel,
         stats,
         access_log,
-        first?,
+        first,
     ))
 }
 

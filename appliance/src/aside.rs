@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use floodwall_limiter::Nanos;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response, header};
 
 use crate::{
-    fetch::{self, Address, Bounds, FetchError, Server},
+    fetch::{self, Bounds, FetchError},
     host::Host,
     upstream::{Attempt, Entry, Outcome, Unavailable, Upstream},
 };
@@ -21,6 +21,9 @@ pub enum AskError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
 }
+
+/// The key of a request that is no client's, where servers are chosen by one.
+const OF_NOBODY: u64 = 0;
 
 /// Asks one of the upstream's servers; another one when the first cannot be connected to.
 ///
@@ -36,19 +39,21 @@ pub async fn ask(
     let Entry {
         place: _place,
         mut attempt,
-    } = upstream.enter(host.now()).map_err(AskError::Unavailable)?;
+    } = upstream
+        .enter(OF_NOBODY, host.now())
+        .map_err(AskError::Unavailable)?;
     let mut tried = Vec::new();
     loop {
         let answer = once(host, upstream, &mut attempt, request.clone(), bounds).await;
-        tried.push(attempt.address);
+        tried.push(attempt.endpoint().clone());
         let another = match &answer {
-            Err(FetchError::Connect(_)) if tried.len() < upstream.servers.len() => {
-                upstream.try_afresh(&tried, host.now())
+            Err(FetchError::Connect(_)) if tried.len() < upstream.group().servers.len() => {
+                upstream.try_afresh(OF_NOBODY, &tried, host.now())
             }
             _ => None,
         };
         match another {
-            Some(another) if !tried.contains(&another.address) => attempt = another,
+            Some(another) if !tried.contains(another.endpoint()) => attempt = another,
             _ => return Ok(answer?),
         }
     }
@@ -61,9 +66,10 @@ async fn once(
     mut request: Request<Bytes>,
     bounds: Bounds,
 ) -> Result<Response<Bytes>, FetchError> {
-    let server = server_of(attempt);
+    let server = upstream.reach(attempt.server());
     if !request.headers().contains_key(header::HOST) {
-        request.headers_mut().insert(header::HOST, named(&server));
+        let host = upstream.host_of(attempt.server());
+        request.headers_mut().insert(header::HOST, host);
     }
     upstream.state.counts.requests.one();
     let asked = host.now();
@@ -84,21 +90,4 @@ fn outcome(answer: &Result<Response<Bytes>, FetchError>, took: Nanos) -> Outcome
         },
         Err(_) => Outcome::NoAnswer,
     }
-}
-
-fn server_of(attempt: &Attempt) -> Server {
-    Server {
-        address: Address::Tcp(attempt.address),
-        tls: None,
-    }
-}
-
-/// The host of a request that names none.
-fn named(server: &Server) -> HeaderValue {
-    match &server.address {
-        // An address in words is visible ASCII.
-        Address::Tcp(address) => HeaderValue::from_str(&address.to_string()),
-        Address::Unix(_) => Ok(HeaderValue::from_static("localhost")),
-    }
-    .unwrap_or(HeaderValue::from_static("localhost"))
 }

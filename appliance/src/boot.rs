@@ -33,7 +33,11 @@ use crate::{
     stats::Stats,
     systemd::Manager,
     tokens,
+    upstream::{self, Attendant},
 };
+
+/// So long a start waits for the names of servers.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A front door that serves. Its owner ends it with [`Floodwall::stop`].
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct Floodwall {
     estate: Estate,
     /// Says that the control socket's path is a successor's.
     left: Arc<AtomicBool>,
+    attendant: Attendant,
     _watch: Watch,
 }
 
@@ -121,6 +126,10 @@ impl Floodwall {
         let state = folder
             .map(|folder| Keeper::open(&host, &folder))
             .transpose()?;
+        // With the names looked up, or without: a name server that is out stops nobody from starting.
+        upstream::names::look_up_new(&host.generation(), LOOK_UP_WITHIN, || host.now());
+        host.generation().take_over();
+        let attendant = Attendant::over(Arc::clone(&host))?;
         let running = server::serve(&host, &bound)?;
         let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
         operators.spawn(tokens::keeper::keep(Arc::clone(&host)));
@@ -135,6 +144,7 @@ impl Floodwall {
             state,
             estate,
             left,
+            attendant,
             _watch: watch,
         })
     }
@@ -177,6 +187,7 @@ impl Floodwall {
         if let Some(state) = self.state {
             state.close();
         }
+        drop(self.attendant);
         drop(self.interfaces);
         self.lease.leave();
         self.operators.shutdown_timeout(Duration::from_secs(1));

@@ -19,7 +19,7 @@ use crate::{
     request::RequestView,
     route::Route,
     split,
-    upstream::{Unavailable, Upstream},
+    upstream::{Unavailable, Upstream, balance_key},
 };
 
 /// A request that somebody imagines.
@@ -77,7 +77,13 @@ pub enum Outcome {
     /// The proxy, which tells the client to ask elsewhere.
     Redirect { status: u16, location: String },
     /// One of the upstream's servers.
-    Upstream { name: String, servers: Vec<String> },
+    Upstream {
+        name: String,
+        /// Those that may be asked now; where a key decides, in the order in which this request would ask them.
+        servers: Vec<String>,
+        /// Those that are passed over now.
+        passed_over: Vec<PassedOver>,
+    },
     /// The proxy, because the upstream takes nothing at the moment.
     Unavailable {
         upstream: String,
@@ -87,6 +93,13 @@ pub enum Outcome {
     },
     /// Nobody: the packets of a blocked source are dropped, or its connections closed.
     Nothing,
+}
+
+/// A server that is not asked, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    pub server: String,
+    pub why: String,
 }
 
 /// A question that is not about any request.
@@ -227,16 +240,28 @@ fn outcome(here: &Here<'_>, route: Option<&Route>, limits: &[Preview], now: Nano
             status: response.status,
         },
         Action::Redirect(redirect) => way::redirected(redirect, here),
-        Action::Upstream(index) => onward(generation, generation.upstream(*index), now),
+        Action::Upstream(index) => {
+            onward(generation, generation.upstream(*index), here.subject, now)
+        }
         Action::Split(split) => match split::choose(split, here.subject) {
-            Some(choice) => onward(generation, generation.upstream(choice.upstream), now),
+            Some(choice) => onward(
+                generation,
+                generation.upstream(choice.upstream),
+                here.subject,
+                now,
+            ),
             None => Outcome::Respond { status: 500 },
         },
     }
 }
 
 /// The upstream, its fallback, or what either says when it takes nothing.
-fn onward(generation: &Generation, upstream: &Upstream, now: Nanos) -> Outcome {
+fn onward(
+    generation: &Generation,
+    upstream: &Upstream,
+    subject: &Subject<'_>,
+    now: Nanos,
+) -> Outcome {
     let mut entered = (upstream, upstream.would_enter(now));
     if let Err(Unavailable::Open { .. }) = entered.1
         && let Some(index) = upstream
@@ -248,20 +273,36 @@ fn onward(generation: &Generation, upstream: &Upstream, now: Nanos) -> Outcome {
     }
     let (upstream, would) = entered;
     match would {
-        Ok(()) => Outcome::Upstream {
-            name: upstream.name.clone(),
-            servers: upstream
-                .servers
-                .iter()
-                .map(|server| server.address.to_string())
-                .collect(),
-        },
+        Ok(()) => servers(upstream, subject, now),
         Err(unavailable) => Outcome::Unavailable {
             upstream: upstream.name.clone(),
             why: unavailable.reason().to_owned(),
             status: unavailable.status(upstream),
             retry_after_seconds: unavailable.retry_after_seconds(),
         },
+    }
+}
+
+fn servers(upstream: &Upstream, subject: &Subject<'_>, now: Nanos) -> Outcome {
+    let group = upstream.group();
+    let key = upstream.key().map(|key| balance_key(subject, key));
+    let order = key.and_then(|key| group.preferred(key, now));
+    let order = order.unwrap_or_else(|| (0..group.servers.len()).collect());
+    let (mut servers, mut passed_over) = (Vec::new(), Vec::new());
+    for server in order {
+        let name = group.servers[server].endpoint.to_string();
+        match group.absence(server, now) {
+            None => servers.push(name),
+            Some(absence) => passed_over.push(PassedOver {
+                server: name,
+                why: absence.reason().to_owned(),
+            }),
+        }
+    }
+    Outcome::Upstream {
+        name: upstream.name.clone(),
+        servers,
+        passed_over,
     }
 }
 

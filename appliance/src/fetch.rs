@@ -3,7 +3,7 @@
 //! Each request has a connection of its own, one deadline for everything, and a bound on what is read of the answer.
 //! Nothing here retries, balances or counts: that is for whoever asks.
 
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
@@ -13,25 +13,21 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::TlsConnector;
 
+use crate::upstream::Endpoint;
+
 /// A server and how it is spoken to.
 #[derive(Clone, Debug)]
 pub struct Server {
-    pub address: Address,
+    pub endpoint: Endpoint,
+    /// What a connection begins with, before anything else; nothing for most.
+    pub preface: Vec<u8>,
     /// None: in plain text.
     pub tls: Option<Tls>,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    Tcp(SocketAddr),
-    /// The path of a socket.
-    Unix(PathBuf),
 }
 
 /// What is asked of a server's certificate, and which one is shown to it.
@@ -84,44 +80,58 @@ pub async fn fetch(
     request: Request<Bytes>,
     bounds: Bounds,
 ) -> Result<Response<Bytes>, FetchError> {
-    let whole = async {
-        match &server.address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(FetchError::Connect)?;
-                // One small write each way: nothing is gained by waiting for more.
-                let _ = stream.set_nodelay(true);
-                secure(server.tls.as_ref(), stream, request, bounds.body).await
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path)
-                    .await
-                    .map_err(FetchError::Connect)?;
-                secure(server.tls.as_ref(), stream, request, bounds.body).await
-            }
-        }
-    };
+    let whole = async { exchange(open(server).await?, request, bounds.body).await };
     tokio::time::timeout(bounds.within, whole)
         .await
         .unwrap_or(Err(FetchError::Timeout(bounds.within)))
 }
 
-async fn secure(
-    tls: Option<&Tls>,
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: Request<Bytes>,
-    body: BodyBound,
-) -> Result<Response<Bytes>, FetchError> {
-    let Some(tls) = tls else {
-        return exchange(stream, request, body).await;
+/// Opens a connection, with TLS where there is TLS, and closes it again.
+///
+/// # Errors
+/// [`FetchError`] when there is no connection `within` this time.
+pub async fn connect(server: &Server, within: Duration) -> Result<(), FetchError> {
+    tokio::time::timeout(within, open(server))
+        .await
+        .unwrap_or(Err(FetchError::Timeout(within)))
+        .map(drop)
+}
+
+/// A connection of any kind.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+async fn open(server: &Server) -> Result<Box<dyn Wire>, FetchError> {
+    let mut plain: Box<dyn Wire> = match &server.endpoint {
+        Endpoint::Ip(address) => {
+            let stream = TcpStream::connect(address)
+                .await
+                .map_err(FetchError::Connect)?;
+            // One small write each way: nothing is gained by waiting for more.
+            let _ = stream.set_nodelay(true);
+            Box::new(stream)
+        }
+        Endpoint::Unix(path) => {
+            let stream = UnixStream::connect(path)
+                .await
+                .map_err(FetchError::Connect)?;
+            Box::new(stream)
+        }
+    };
+    plain
+        .write_all(&server.preface)
+        .await
+        .map_err(FetchError::Connect)?;
+    let Some(tls) = &server.tls else {
+        return Ok(plain);
     };
     let connector = TlsConnector::from(Arc::clone(&tls.config));
-    let stream = connector
-        .connect(tls.name.clone(), stream)
+    let secured = connector
+        .connect(tls.name.clone(), plain)
         .await
         .map_err(FetchError::Tls)?;
-    exchange(stream, request, body).await
+    Ok(Box::new(secured))
 }
 
 async fn exchange(

@@ -79,11 +79,7 @@ impl Generation {
             .map(|limit| Limit::compile(limit, secret, stats.limit(&limit.name)))
             .collect();
         let watchers = watchers(&config, &mut limits);
-        let upstreams = config
-            .upstreams
-            .iter()
-            .map(|upstream| Upstream::compile(upstream, stats.upstream(&upstream.name), now))
-            .collect();
+        let upstreams = upstreams(&config, stats, now)?;
         let protection = config
             .protection
             .as_ref()
@@ -261,6 +257,18 @@ fn acceptors(config: &Config, stats: &Stats) -> Result<HashMap<String, Arc<Accep
         Some(problems) => Err(problems),
         None => Ok(acceptors),
     }
+}
+
+/// Compiles all upstreams, and tells everything that is wrong with any of them.
+fn upstreams(config: &Config, stats: &Stats, now: Nanos) -> Result<Vec<Upstream>, Problems> {
+    let (mut upstreams, mut problems) = (Vec::new(), Vec::new());
+    for upstream in &config.upstreams {
+        match Upstream::compile(upstream, stats.upstream(&upstream.name), now) {
+            Ok(upstream) => upstreams.push(upstream),
+            Err(found) => problems.extend(found),
+        }
+    }
+    Problems::of(problems).map_or(Ok(upstreams), Err)
 }
 
 /// Tells each limit who watches it, and answers with who watches a route.

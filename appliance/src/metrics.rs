@@ -369,12 +369,64 @@ fn upstreams(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Requests that an upstream may have; it moves when it is adaptive",
         bounds,
     )?;
+    servers(status, page)?;
     outliers(status, page)?;
     breakers(status, page)?;
     page.counter(
         "upstream_errors",
         "Requests that an upstream failed to answer",
         by_name(|upstream| upstream.errors),
+    )
+}
+
+/// What every server has, and what checks found out of those that are checked.
+fn servers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let all = || {
+        status.upstreams.iter().flat_map(|upstream| {
+            upstream.servers.iter().map(|server| {
+                let labels = [
+                    ("upstream", upstream.name.as_str()),
+                    ("server", server.address.as_str()),
+                ];
+                (labels, server)
+            })
+        })
+    };
+    let checked = || all().filter_map(|(labels, server)| Some((labels, server.health.as_ref()?)));
+    page.counter(
+        "upstream_server_requests",
+        "Requests sent to a server, each try by itself",
+        all().map(|(labels, server)| (labels, server.requests)),
+    )?;
+    page.gauge(
+        "upstream_server_in_flight",
+        "Requests that a server has now",
+        all().map(|(labels, server)| (labels, server.in_flight)),
+    )?;
+    page.gauge(
+        "upstream_server_healthy",
+        "1 unless the checks of a server fail",
+        checked().map(|(labels, health)| (labels, u64::from(health.healthy))),
+    )?;
+    page.counter(
+        "upstream_server_checks",
+        "Checks of a server",
+        checked().map(|(labels, health)| (labels, health.checks)),
+    )?;
+    page.counter(
+        "upstream_server_check_failures",
+        "Checks of a server that failed",
+        checked().map(|(labels, health)| (labels, health.failures)),
+    )?;
+    page.gauge(
+        "upstream_panicking",
+        "1 while so few servers are well that all are asked",
+        status.upstreams.iter().map(|upstream| {
+            (
+                [("upstream", upstream.name.as_str())],
+                u64::from(upstream.panicking),
+            )
+        }),
     )
 }
 

@@ -3,6 +3,7 @@
 //! Whatever is wrong with a file is a problem of the configuration, told at the key that names it.
 
 use std::{
+    fmt::Display,
     fs::File,
     io::{self, Read as _},
     path::Path,
@@ -16,6 +17,7 @@ use rustls::{
     server::ParsedCertificate,
     sign::CertifiedKey,
 };
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The largest file that is read, in bytes: a bundle of all public authorities has a quarter of it.
 const MAX_BYTES: u64 = 1 << 20;
@@ -94,11 +96,14 @@ fn certificates(file: &NamedFile, allowed: &str) -> Result<Vec<CertificateDer<'s
     for (at, certificate) in certificates.iter().enumerate() {
         ParsedCertificate::try_from(certificate)
             .map_err(|error| broken(file, at, &error, allowed))?;
+        // The engine reads certificates with this parser, and takes a failure for a mistake of ours.
+        X509Certificate::from_der(certificate)
+            .map_err(|error| broken(file, at, &error, allowed))?;
     }
     Ok(certificates)
 }
 
-fn broken(file: &NamedFile, at: usize, error: &rustls::Error, allowed: &str) -> Problem {
+fn broken(file: &NamedFile, at: usize, error: &impl Display, allowed: &str) -> Problem {
     let found = format!("whose certificate {} cannot be used: {error}", at + 1);
     file.problem(&found, allowed)
 }

@@ -304,10 +304,10 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         ctx: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
-        onward::peer(&self.host, ctx)
+        onward::peer(&self.host, session, ctx)
     }
 
     fn fail_to_connect(

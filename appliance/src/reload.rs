@@ -23,7 +23,11 @@ use crate::{
     log::Log,
     protection,
     systemd::Manager,
+    upstream,
 };
+
+/// So long a reload waits for names of servers that are new. Requests go on meanwhile.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Makes new generations, one at a time.
 #[derive(Debug)]
@@ -179,6 +183,7 @@ impl Reloader {
             &self.host.stats,
         )?;
         changes.extend(next.files_changed_since(&running));
+        upstream::names::look_up_new(&next, LOOK_UP_WITHIN, || self.host.now());
         let (level, target) = (next.config.log.level, next.config.log.access.clone());
         // Opened again even when it is the same: a file may have been moved away.
         let sink = Sink::open(&target).map_err(|cause| Fault::AccessLog(target.clone(), cause))?;

@@ -27,7 +27,7 @@ use crate::{
     server::http2::Offence,
     stats::{Classes, LimitStats},
     tokens::{self, status::TokenStatus},
-    upstream::{Breakers, Upstream},
+    upstream::{Breakers, Group, Upstream, Vitals},
 };
 
 /// Everything at a glance.
@@ -138,7 +138,13 @@ pub struct ClassCount {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
     pub name: String,
+    /// As the file has it.
+    pub balance: String,
     pub servers: Vec<ServerStatus>,
+    /// What its servers' names were found to mean; empty without names.
+    pub names: Vec<NameStatus>,
+    /// Whether so few servers are well that all are asked.
+    pub panicking: bool,
     pub requests: u64,
     /// Its answers by the class of their status, each try by itself.
     pub answers: Vec<ClassCount>,
@@ -159,6 +165,8 @@ pub struct UpstreamStatus {
     pub unqueued_ms: Option<f64>,
     /// Requests refused because it had as many as it may have.
     pub refused_full: u64,
+    /// Requests refused because no server was known.
+    pub refused_unknown: u64,
     /// Requests refused because its breaker was open, or went to the fallback.
     pub refused_open: u64,
     /// How often a breaker of it opened.
@@ -172,12 +180,50 @@ pub struct UpstreamStatus {
 pub struct ServerStatus {
     pub address: String,
     pub weight: u32,
+    /// The part of its weight that it has; less than 1 while it starts slowly.
+    pub share: f64,
+    /// Requests that were sent to it, each try by itself.
+    pub requests: u64,
+    pub in_flight: u64,
+    /// Absent when nobody checks.
+    pub health: Option<HealthStatus>,
+    /// What went wrong with it last; absent when nothing did.
+    pub last_error: Option<LastError>,
     /// Absent when it has none, or shares one with the others.
     pub breaker: Option<BreakerStatus>,
     /// How long it is still left out as an outlier; absent when it is not.
     pub out_for_seconds: Option<f64>,
     /// How often it was left out; absent when nobody counts.
     pub ejections: Option<u64>,
+}
+
+/// What the checks of a server found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthStatus {
+    pub healthy: bool,
+    /// How long it has been so; absent for one that was always healthy.
+    pub since_seconds: Option<f64>,
+    pub checks: u64,
+    pub failures: u64,
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastError {
+    pub what: String,
+    pub seconds_ago: f64,
+}
+
+/// The name of one or more servers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NameStatus {
+    pub name: String,
+    /// The last good answer; empty before the first.
+    pub addresses: Vec<String>,
+    /// How old that is.
+    pub answered_seconds_ago: Option<f64>,
+    /// Why the last look brought nothing; absent when it did.
+    pub error: Option<String>,
 }
 
 /// A circuit breaker.
@@ -339,13 +385,17 @@ fn upstreams(generation: &Generation, now: Nanos) -> Vec<UpstreamStatus> {
 impl UpstreamStatus {
     fn of(upstream: &Upstream, now: Nanos) -> Self {
         let counts = &upstream.state.counts;
-        let breakers = upstream.breakers.as_ref();
+        let group = upstream.group();
+        let breakers = group.breakers.as_ref();
         let breaker = breakers.and_then(Breakers::of_upstream);
         Self {
             name: upstream.name.clone(),
-            servers: (0..upstream.servers.len())
-                .map(|index| ServerStatus::of(upstream, index, now))
+            balance: upstream.config.balance.to_string(),
+            servers: (0..group.servers.len())
+                .map(|index| ServerStatus::of(&group, index, now))
                 .collect(),
+            names: NameStatus::all(upstream, now),
+            panicking: group.is_panicking(),
             requests: counts.requests.get(),
             answers: ClassCount::all(&counts.answers),
             response_time: LatencyStatus::of(&counts.response_time),
@@ -358,6 +408,7 @@ impl UpstreamStatus {
             max_in_flight: upstream.most_in_flight(),
             unqueued_ms: upstream.unqueued().map(|span| seconds(span) * 1_000.0),
             refused_full: counts.refused_full.get(),
+            refused_unknown: counts.refused_unknown.get(),
             refused_open: counts.refused_open.get(),
             breaker_opened: counts.opened.get(),
             breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
@@ -366,21 +417,56 @@ impl UpstreamStatus {
 }
 
 impl ServerStatus {
-    fn of(upstream: &Upstream, index: usize, now: Nanos) -> Self {
-        let server = &upstream.servers[index];
-        let outlier = upstream
-            .outlier
-            .as_ref()
-            .map(|outlier| outlier.server(index));
-        let breakers = upstream.breakers.as_ref();
+    fn of(group: &Group, index: usize, now: Nanos) -> Self {
+        let server = &group.servers[index];
+        let live = &server.live;
+        let outlier = group.outlier.as_ref().map(|outlier| outlier.server(index));
+        let breakers = group.breakers.as_ref();
         let breaker = breakers.and_then(|breakers| breakers.of_server(index));
+        let share = u32::try_from(group.share(index, now)).unwrap_or(1_000_000);
         Self {
-            address: server.address.to_string(),
+            address: server.endpoint.to_string(),
             weight: server.weight.get(),
+            share: f64::from(share) / 1e6,
+            requests: live.requests.get(),
+            in_flight: live.in_flight.get(),
+            health: group
+                .is_checked()
+                .then(|| HealthStatus::of(&live.vitals, now)),
+            last_error: live.last_error().map(|(at, what)| LastError {
+                what,
+                seconds_ago: seconds(now.minus(at)),
+            }),
             breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
             out_for_seconds: outlier.and_then(|server| server.out_for(now)).map(seconds),
             ejections: outlier.map(|server| server.ejections()),
         }
+    }
+}
+
+impl HealthStatus {
+    fn of(vitals: &Vitals, now: Nanos) -> Self {
+        Self {
+            healthy: vitals.is_well(),
+            since_seconds: vitals.since().map(|since| seconds(now.minus(since))),
+            checks: vitals.checks.get(),
+            failures: vitals.failures.get(),
+        }
+    }
+}
+
+impl NameStatus {
+    fn all(upstream: &Upstream, now: Nanos) -> Vec<Self> {
+        let names = upstream.names().map(|name| {
+            let found = upstream.state.names.get(&name).unwrap_or_default();
+            Self {
+                name: format!("{}:{}", name.0, name.1),
+                addresses: found.addresses.iter().map(ToString::to_string).collect(),
+                answered_seconds_ago: found.answered.map(|at| seconds(now.minus(at))),
+                error: found.error,
+            }
+        });
+        names.collect()
     }
 }
 

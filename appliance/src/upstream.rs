@@ -1,48 +1,71 @@
 //! The servers behind the door: whose turn it is, who is asked, and what is learned from the answer.
 
+mod announce;
 mod attempt;
+mod attendant;
 mod balance;
 mod breaker;
+mod chance;
+mod endpoint;
+mod group;
+mod health;
+mod live;
+pub mod names;
 mod outlier;
+mod peer;
 mod places;
 mod refusal;
 mod retry;
 mod state;
+mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use floodwall_config as config;
 use floodwall_limiter::{
     Nanos,
     shape::breaker::{Change, Refused},
 };
+use http::HeaderValue;
 
+use crate::fetch;
+
+pub use announce::Ends;
 pub use attempt::{Attempt, Outcome};
+pub use attendant::Attendant;
+pub use balance::balance_key;
 pub use breaker::Breakers;
+pub use endpoint::Endpoint;
+pub use group::{Absence, Group, Server};
+pub use health::Vitals;
+pub use live::Live;
 pub use outlier::Outlier;
 pub use places::{Place, Places};
 pub use refusal::Unavailable;
 pub use retry::{Failure, Repeat};
 pub use state::State;
 
-use balance::Turns;
-use breaker::Leave;
+use group::Wish;
+use names::Name;
 use retry::Retries;
 use state::Kept;
+use tls::Tls;
 
 /// One upstream of a generation.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: String,
-    pub servers: Vec<config::Server>,
+    pub config: config::Upstream,
     pub timeouts: Timeouts,
-    pub breakers: Option<Breakers>,
-    pub outlier: Option<Outlier>,
     pub places: Option<Places>,
     pub state: Arc<State>,
     pub http2: bool,
+    /// Who the servers are; names may come to mean others.
+    group: ArcSwap<Group>,
+    /// TLS towards each server of the file, and whom its certificate must be for.
+    tls: Vec<Option<(Tls, String)>>,
     retries: Retries,
-    turns: Turns,
 }
 
 /// How long the servers may take.
@@ -67,13 +90,21 @@ pub struct Entry {
 }
 
 impl Upstream {
-    pub fn compile(upstream: &config::Upstream, state: Arc<State>, now: Nanos) -> Self {
+    /// Makes an upstream of a checked configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files that it names.
+    pub fn compile(
+        upstream: &config::Upstream,
+        state: Arc<State>,
+        now: Nanos,
+    ) -> Result<Self, Vec<config::Problem>> {
         let timeouts = &upstream.timeouts;
-        let (breaker, outlier) = (upstream.breaker.as_ref(), upstream.outlier.as_ref());
-        Self {
+        let tls = tls::of_servers(upstream)?;
+        let endpoints = names::endpoints(upstream, &state.names);
+        Ok(Self {
             name: upstream.name.clone(),
-            turns: Turns::new(&upstream.servers),
-            servers: upstream.servers.clone(),
+            group: ArcSwap::from_pointee(Group::compile(upstream, endpoints, &state, now)),
             timeouts: Timeouts {
                 connect: timeouts.connect.into(),
                 read: timeouts.read.into(),
@@ -82,40 +113,82 @@ impl Upstream {
                 tunnel: timeouts.tunnel.into(),
                 total: timeouts.total.map(Into::into),
             },
-            breakers: breaker
-                .map(|breaker| Breakers::compile(breaker, &upstream.servers, &state, now)),
-            outlier: outlier.map(|outlier| Outlier::compile(outlier, &upstream.servers, &state)),
             places: upstream
                 .max_in_flight
                 .map(|max| Places::compile(max, &state, now)),
             retries: Retries::new(&upstream.retries),
             http2: upstream.http2,
+            config: upstream.clone(),
             state,
+            tls,
+        })
+    }
+
+    /// The servers of the moment.
+    pub fn group(&self) -> Arc<Group> {
+        self.group.load_full()
+    }
+
+    /// The names of servers.
+    pub fn names(&self) -> impl Iterator<Item = Name> {
+        let names = self
+            .config
+            .servers
+            .iter()
+            .filter_map(|server| server.address.name());
+        names.map(|(host, port)| (host.to_owned(), port))
+    }
+
+    /// Makes the servers those that the names mean by now, and tells whether they are others.
+    fn follow_names(&self, now: Nanos) -> bool {
+        if self.names().next().is_none() {
+            return false;
         }
+        let group = Group::compile(
+            &self.config,
+            names::endpoints(&self.config, &self.state.names),
+            &self.state,
+            now,
+        );
+        let servers = |group: &Group| -> Vec<Endpoint> {
+            group
+                .servers
+                .iter()
+                .map(|server| server.endpoint.clone())
+                .collect()
+        };
+        let others = servers(&group) != servers(&self.group.load());
+        if others {
+            self.group.store(Arc::new(group));
+        }
+        others
     }
 
     /// Makes what this generation goes by what the next one begins with.
     pub fn take_over(&self) {
+        let group = self.group();
         let mut kept = Kept {
             adaptive: self.places.as_ref().and_then(Places::adaptive).cloned(),
             ..Kept::default()
         };
-        if let Some(breakers) = &self.breakers
+        if let Some(breakers) = &group.breakers
             && let Some(breaker) = breakers.of_upstream()
         {
             let breaker = (breakers.counted.clone(), Arc::clone(breaker));
             kept.breakers.insert(None, breaker);
         }
-        for (index, server) in self.servers.iter().enumerate() {
-            if let Some(breakers) = &self.breakers
+        for (index, server) in group.servers.iter().enumerate() {
+            let endpoint = || server.endpoint.clone();
+            kept.lives.insert(endpoint(), Arc::clone(&server.live));
+            if let Some(breakers) = &group.breakers
                 && let Some(breaker) = breakers.of_server(index)
             {
                 let breaker = (breakers.counted.clone(), Arc::clone(breaker));
-                kept.breakers.insert(Some(server.address), breaker);
+                kept.breakers.insert(Some(endpoint()), breaker);
             }
-            if let Some(outlier) = &self.outlier {
-                kept.servers
-                    .insert(server.address, Arc::clone(outlier.server(index)));
+            if let Some(outlier) = &group.outlier {
+                kept.outliers
+                    .insert(endpoint(), Arc::clone(outlier.server(index)));
             }
         }
         self.state.keep(kept);
@@ -123,20 +196,31 @@ impl Upstream {
 
     /// Whether nothing but its servers' turns decides.
     pub fn takes_everything(&self) -> bool {
-        self.breakers.is_none()
-            && self.outlier.is_none()
+        self.config.breaker.is_none()
+            && self.config.outlier.is_none()
+            && self.config.slow_start.is_none()
             && self.places.is_none()
             && !self.retries.has_budget()
     }
 
-    /// Takes a request in, or says why not.
+    /// Takes a request in, or says why not. Its `key` matters where [`Upstream::key`] has parts.
     ///
     /// # Errors
     /// [`Unavailable`] when there are as many requests as there may be, or no server may be asked.
-    pub fn enter(&self, now: Nanos) -> Result<Entry, Unavailable> {
+    pub fn enter(&self, key: u64, now: Nanos) -> Result<Entry, Unavailable> {
+        let group = self.group.load();
+        if group.servers.is_empty() {
+            self.state.counts.refused_unknown.one();
+            return Err(Unavailable::Unknown);
+        }
         let places = self.places.as_ref();
         let place = places.map(|places| places.take(&self.state)).transpose()?;
-        let attempt = self.begin(&[], now).map_err(|refused| {
+        let wish = Wish {
+            key,
+            tried: &[],
+            now,
+        };
+        let attempt = begin(&group, wish).map_err(|refused| {
             self.state.counts.refused_open.one();
             Unavailable::Open {
                 retry_after: refused.retry_after,
@@ -153,22 +237,64 @@ impl Upstream {
     /// # Errors
     /// As [`Upstream::enter`].
     pub fn would_enter(&self, now: Nanos) -> Result<(), Unavailable> {
-        let breakers = self.breakers.as_ref();
+        let group = self.group.load();
+        if group.servers.is_empty() {
+            return Err(Unavailable::Unknown);
+        }
         if self
             .most_in_flight()
             .is_some_and(|most| self.state.in_flight.now() >= most)
         {
             return Err(Unavailable::Full);
         }
+        let breakers = group.breakers.as_ref();
         match breakers.and_then(|breakers| breakers.closed_until(now)) {
             Some(retry_after) => Err(Unavailable::Open { retry_after }),
             None => Ok(()),
         }
     }
 
+    /// The key that servers are chosen by; none when requests need not be looked at.
+    pub fn key(&self) -> Option<&[config::KeyPart]> {
+        match &self.config.balance {
+            config::Balance::Hash(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether servers are told for whom a connection is.
+    pub fn announces(&self) -> bool {
+        self.config.proxy_protocol.is_some()
+    }
+
+    /// How a server is reached apart from the proxy.
+    pub fn reach(&self, server: &Server) -> fetch::Server {
+        let tls = self.tls[server.listed].as_ref();
+        let version = self.config.proxy_protocol;
+        fetch::Server {
+            endpoint: server.endpoint.clone(),
+            preface: version.map_or(Vec::new(), |version| announce::header(version, None)),
+            tls: tls.and_then(|(tls, name)| tls.apart(name)),
+        }
+    }
+
+    /// The `Host` of a request to a server that is nobody's but ours: its name, or else its address.
+    pub fn host_of(&self, server: &Server) -> HeaderValue {
+        let written = match (
+            &self.tls[server.listed],
+            &self.config.servers[server.listed].address,
+        ) {
+            (Some((_, name)), _) => name.clone(),
+            (None, config::Address::Unix(_)) => "localhost".to_owned(),
+            (None, address) => address.to_string(),
+        };
+        // Addresses and checked names are visible ASCII.
+        HeaderValue::from_str(&written).unwrap_or(HeaderValue::from_static("localhost"))
+    }
+
     /// The upstream that is asked while the breaker is open.
     pub fn fallback(&self) -> Option<&str> {
-        match self.breakers.as_ref()?.refusal() {
+        match &self.config.breaker.as_ref()?.refusal {
             config::Refusal::Fallback(name) => Some(name),
             config::Refusal::Respond(_) => None,
         }
@@ -176,11 +302,17 @@ impl Upstream {
 
     /// Another try for a request that failed, if there may be one; on a server that was not among those `tried`
     /// when there is another.
-    pub fn try_again(&self, repeat: Repeat, tried: &[SocketAddr], now: Nanos) -> Option<Attempt> {
+    pub fn try_again(
+        &self,
+        repeat: Repeat,
+        key: u64,
+        tried: &[Endpoint],
+        now: Nanos,
+    ) -> Option<Attempt> {
         if !self.retries.allow(repeat) {
             return None;
         }
-        let attempt = self.begin(tried, now).ok()?;
+        let attempt = begin(&self.group.load(), Wish { key, tried, now }).ok()?;
         if !self.retries.pay(repeat.failure, &self.state, now) {
             self.state.counts.retries_over_budget.one();
             return None;
@@ -191,8 +323,8 @@ impl Upstream {
 
     /// Another try on another connection, because the server had closed the one that was kept for reuse. It says
     /// nothing about the server, and is no retry in the sense of the file.
-    pub fn try_afresh(&self, tried: &[SocketAddr], now: Nanos) -> Option<Attempt> {
-        self.begin(tried, now).ok()
+    pub fn try_afresh(&self, key: u64, tried: &[Endpoint], now: Nanos) -> Option<Attempt> {
+        begin(&self.group.load(), Wish { key, tried, now }).ok()
     }
 
     /// How many retries the budget has left; none without a budget.
@@ -215,108 +347,43 @@ impl Upstream {
         self.places.as_ref()?.adaptive()?.base()
     }
 
-    /// Chooses a server and asks its breaker, or the upstream's.
-    fn begin(&self, tried: &[SocketAddr], now: Nanos) -> Result<Attempt, Refused> {
-        let leave = match &self.breakers {
-            None => None,
-            Some(breakers) => match breakers.of_upstream() {
-                Some(breaker) => Some(breakers.ask(breaker, now)?),
-                None => return self.choose(tried, |server| self.ask_server(server, now), now),
-            },
-        };
-        let mut attempt = self.choose(tried, |_| Ok(None), now)?;
-        attempt.leave = leave;
-        Ok(attempt)
-    }
-
-    fn ask_server(&self, server: usize, now: Nanos) -> Result<Option<Leave>, Refused> {
-        let breaker = self
-            .breakers
-            .as_ref()
-            .and_then(|breakers| Some((breakers, breakers.of_server(server)?)));
-        match breaker {
-            Some((breakers, breaker)) => breakers.ask(breaker, now).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The next server in turn that is not among those `tried`, not left out, and that `ask` lets be asked. When
-    /// there is none, one that was tried; and when all are left out, one of those.
-    fn choose(
-        &self,
-        tried: &[SocketAddr],
-        ask: impl Fn(usize) -> Result<Option<Leave>, Refused>,
-        now: Nanos,
-    ) -> Result<Attempt, Refused> {
-        let address = |server: usize| self.servers[server].address;
-        let is_out = |server: usize| {
-            self.outlier
-                .as_ref()
-                .is_some_and(|all| all.is_out(server, now))
-        };
-        let (mut again, mut out, mut soonest) = (None, None, Nanos::MAX);
-        for _ in 0..self.turns.in_a_round() {
-            let server = self.turns.take();
-            if is_out(server) {
-                out = out.or(Some(server));
-            } else if tried.contains(&address(server)) {
-                again = again.or(Some(server));
-            } else {
-                match ask(server) {
-                    Ok(leave) => return Ok(Attempt::new(address(server), server, leave)),
-                    Err(refused) => soonest = soonest.min(refused.retry_after),
-                }
-            }
-        }
-        // A whole round was taken: without one more, the next would begin at the same server.
-        self.turns.take();
-        let nobody_refused = soonest == Nanos::MAX;
-        match again.or(out.filter(|_| nobody_refused)) {
-            Some(server) => Ok(Attempt::new(address(server), server, ask(server)?)),
-            None => Err(Refused {
-                retry_after: soonest,
-            }),
-        }
-    }
-
     fn learn(&self, attempt: &mut Attempt, outcome: Outcome, now: Nanos) {
         if let Outcome::Answered { status, took } = outcome {
             self.state.counts.answers.count(status);
             self.state.counts.response_time.note(took);
         }
-        if let (Some(breakers), Some(leave)) = (&self.breakers, &mut attempt.leave) {
+        let (group, server) = (&attempt.group, attempt.server);
+        if let (Some(breakers), Some(leave)) = (&group.breakers, &mut attempt.leave) {
             let change = breakers.answered(leave, outcome, now);
-            self.note(change, attempt.server);
+            self.note(change, &group.servers[server]);
         }
         if let Some(places) = &self.places {
             places.answered(outcome, now);
         }
-        self.judge(attempt.server, outcome, now);
+        self.judge(group, server, outcome, now);
     }
 
     fn unlearn(&self, attempt: &Attempt, now: Nanos) {
-        if let (Some(breakers), Some(leave)) = (&self.breakers, &attempt.leave) {
-            self.note(breakers.broke_off(leave, now), attempt.server);
+        let (group, server) = (&attempt.group, attempt.server);
+        if let (Some(breakers), Some(leave)) = (&group.breakers, &attempt.leave) {
+            self.note(breakers.broke_off(leave, now), &group.servers[server]);
         }
-        self.judge(attempt.server, Outcome::NoAnswer, now);
+        self.judge(group, server, Outcome::NoAnswer, now);
     }
 
-    fn judge(&self, server: usize, outcome: Outcome, now: Nanos) {
-        if let Some(outlier) = &self.outlier {
-            let address = |server: usize| self.servers[server].address;
-            outlier.answered(&self.state.outliers, server, outcome, now, address);
+    fn judge(&self, group: &Group, server: usize, outcome: Outcome, now: Nanos) {
+        if let Some(outlier) = &group.outlier {
+            let endpoint = |server: usize| group.servers[server].endpoint.clone();
+            outlier.answered(&self.state.outliers, server, outcome, now, endpoint);
         }
     }
 
     /// Tells the operator that a breaker changed.
-    fn note(&self, change: Option<Change>, server: usize) {
+    fn note(&self, change: Option<Change>, server: &Server) {
         let Some(change) = change else { return };
-        let whose = match self.breakers.as_ref().map(|breakers| breakers.scope) {
+        let whose = match self.config.breaker.as_ref().map(|breaker| breaker.scope) {
             Some(config::BreakerScope::Server) => {
-                format!(
-                    "server {} of upstream {}",
-                    self.servers[server].address, self.name
-                )
+                format!("server {} of upstream {}", server.endpoint, self.name)
             }
             _ => format!("upstream {}", self.name),
         };
@@ -334,6 +401,25 @@ impl Upstream {
                 tracing::warn!("the breaker of {whose} is open again: a probe failed");
             }
             Change::Closed => tracing::info!("the breaker of {whose} closed"),
+        }
+    }
+}
+
+/// Chooses a server and asks its breaker, or the upstream's.
+fn begin(group: &Arc<Group>, wish: Wish<'_>) -> Result<Attempt, Refused> {
+    let Some(breakers) = &group.breakers else {
+        return group.choose(wish, |_| Ok(None));
+    };
+    let ask = |breaker| breakers.ask(breaker, wish.now);
+    match breakers.of_upstream() {
+        None => group.choose(wish, |server| {
+            breakers.of_server(server).map(ask).transpose()
+        }),
+        Some(breaker) => {
+            let leave = ask(breaker)?;
+            let mut attempt = group.choose(wish, |_| Ok(None))?;
+            attempt.leave = Some(leave);
+            Ok(attempt)
         }
     }
 }

@@ -208,7 +208,11 @@ impl Config {
                 .is_none_or(|clients| !clients.trusted_proxies.is_empty()),
         };
         let listeners = fields.required("listeners", |map| listeners(map, &mut around));
-        let upstreams = fields.or("upstreams", |map| upstreams(map, &known), Vec::new());
+        let upstreams = fields.or(
+            "upstreams",
+            |map| upstreams(map, &known, folder),
+            Vec::new(),
+        );
         let routes = fields.required("routes", |list| routes(list, &known));
         let for_limits = limit::Known {
             limits: &known.limits,
@@ -253,8 +257,8 @@ fn listeners(map: Cursor<'_>, around: &mut listener::Around<'_>) -> Option<Vec<L
     )
 }
 
-fn upstreams(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Upstream>> {
-    map.pairs(|name, value| Upstream::read(name, value, &known.upstreams))
+fn upstreams(map: Cursor<'_>, known: &Known<'_>, folder: &Path) -> Option<Vec<Upstream>> {
+    map.pairs(|name, value| Upstream::read(name, value, &known.upstreams, folder))
 }
 
 fn tokens(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Token>> {

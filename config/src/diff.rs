@@ -190,7 +190,26 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
         &new.servers,
         shown,
     );
-    changes.value(&format!("{path}.balance"), &old.balance, &new.balance, word);
+    changes.value(
+        &format!("{path}.balance"),
+        &old.balance,
+        &new.balance,
+        ToString::to_string,
+    );
+    changes.edited(&format!("{path}.health"), &old.health, &new.health);
+    changes.value(
+        &format!("{path}.slow_start"),
+        &old.slow_start,
+        &new.slow_start,
+        or_else("none", |span| format_duration(*span)),
+    );
+    changes.edited(&format!("{path}.dns"), &old.dns, &new.dns);
+    changes.edited(&format!("{path}.tls"), &old.tls, &new.tls);
+    changes.edited(
+        &format!("{path}.proxy_protocol"),
+        &old.proxy_protocol,
+        &new.proxy_protocol,
+    );
     changes.edited(&format!("{path}.timeouts"), &old.timeouts, &new.timeouts);
     changes.edited(&format!("{path}.retries"), &old.retries, &new.retries);
     changes.edited(&format!("{path}.breaker"), &old.breaker, &new.breaker);

@@ -73,10 +73,27 @@ impl KeyPart {
         Some(vec![Self::read(value)?])
     }
 
+    /// Reads parts with commas between them, which are part of what `value` is; at least one.
+    pub(crate) fn read_parts(written: &str, value: Cursor<'_>) -> Option<Vec<Self>> {
+        let parts: Vec<Self> = written
+            .split(',')
+            .map(|part| Self::of(part.trim(), value))
+            .collect::<Option<_>>()?;
+        let twice = (1..parts.len()).any(|at| parts[..at].contains(&parts[at]));
+        if twice || parts.len() > MOST_PARTS {
+            return value.refuse(format!("at most {MOST_PARTS} parts, each once"));
+        }
+        Some(parts)
+    }
+
     fn read(value: Cursor<'_>) -> Option<Self> {
-        let Some(part) = value.written() else {
-            return value.refuse(ALLOWED);
-        };
+        match value.written() {
+            Some(part) => Self::of(part, value),
+            None => value.refuse(ALLOWED),
+        }
+    }
+
+    fn of(part: &str, value: Cursor<'_>) -> Option<Self> {
         match part {
             "client" => Some(Self::Client),
             "path" => Some(Self::Path),

@@ -89,6 +89,7 @@ pub use status_set::StatusRange;
 pub use template::{Segment, Template, Variable};
 pub use token::{Fetch, Missing, Take, Token};
 pub use upstream::{
-    Balance, Breaker, BreakerScope, Budget, MaxInFlight, Outlier, Refusal, Retries, RetryOn,
-    Server, SuccessRate, Trip, Upstream, UpstreamTimeouts,
+    Address, Balance, Breaker, BreakerScope, Budget, Check, Dns, Family, Health, MaxInFlight,
+    Outlier, ProxyVersion, Refusal, Retries, RetryOn, Server, SuccessRate, Trip, Upstream,
+    UpstreamCertificate, UpstreamTimeouts, UpstreamTls,
 };

@@ -19,6 +19,12 @@ pub(crate) const STATUS: Shape =
     Shape::Either(&[Shape::Whole { min: 100, max: 599 }, Shape::Text("[1-5]xx")]);
 
 impl StatusRange {
+    /// What went well.
+    pub const SUCCESS: Self = Self {
+        first: 200,
+        last: 299,
+    };
+
     /// All errors of the server.
     pub const SERVER_ERRORS: Self = Self {
         first: 500,

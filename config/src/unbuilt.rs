@@ -6,13 +6,9 @@
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
     ("", &["gates", "cluster", "plugins"]),
-    ("upstreams.NAME", &["tls", "health", "pool"]),
-    ("upstreams.NAME.servers[]", &["tls"]),
+    ("upstreams.NAME", &["pool"]),
     ("routes[]", &["gate", "compress"]),
 ];
-
-/// Ways to balance; `hash` is written with a key in brackets.
-pub(crate) const BALANCES: &[&str] = &["least_request", "random", "hash"];
 
 /// The keys of a section that are in the contract but not built yet.
 pub(crate) fn keys(section: &str) -> &'static [&'static str] {

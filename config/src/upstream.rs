@@ -1,27 +1,31 @@
 //! `upstreams.NAME`: the servers behind the door.
 
+mod balance;
 mod breaker;
+mod dns;
+mod health;
 mod in_flight;
 mod outlier;
 mod retries;
+mod server;
+mod tls;
 
-use std::collections::HashSet;
-use std::fmt;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::path::Path;
 
 use floodwall_limiter::Nanos;
 
-use crate::net::{ADDRESS_PATTERN, address};
-use crate::problem::Fault;
-use crate::read::{self, Cursor, Fields, Names, SHORTEST, choice, counted, span, whole_u32};
-use crate::section::{DURATION, Key, ONE, Section, Shape};
-use crate::unbuilt;
+use crate::read::{self, Cursor, Fields, Names, SHORTEST, choice, span};
+use crate::section::{DURATION, Key, Section, Shape};
 
+pub use balance::Balance;
 pub use breaker::{Breaker, BreakerScope, Refusal, Trip};
+pub use dns::{Dns, Family};
+pub use health::{Check, Health};
 pub use in_flight::MaxInFlight;
 pub use outlier::{Outlier, SuccessRate};
 pub use retries::{Budget, Retries, RetryOn};
+pub use server::{Address, Server};
+pub use tls::{UpstreamCertificate, UpstreamTls};
 
 /// A group of servers that answer the same requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,15 @@ pub struct Upstream {
     /// At least one; addresses are unique.
     pub servers: Vec<Server>,
     pub balance: Balance,
+    /// None: nobody asks whether the servers are well.
+    pub health: Option<Health>,
+    /// How long a server that is new or well again gets less than its weight; none: it gets all of it at once.
+    pub slow_start: Option<Nanos>,
+    pub dns: Dns,
+    /// For servers without their own; none: in plain text.
+    pub tls: Option<UpstreamTls>,
+    /// How servers are told for whom a connection is; none: they are not.
+    pub proxy_protocol: Option<ProxyVersion>,
     pub timeouts: UpstreamTimeouts,
     pub retries: Retries,
     pub breaker: Option<Breaker>,
@@ -39,28 +52,11 @@ pub struct Upstream {
     pub http2: bool,
 }
 
-/// One server of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    pub address: SocketAddr,
-    /// How many turns it gets beside the others, 1 to 1000.
-    pub weight: NonZeroU32,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.weight {
-            NonZeroU32::MIN => write!(f, "{}", self.address),
-            weight => write!(f, "{} (weight {weight})", self.address),
-        }
-    }
-}
-
-/// How a server is chosen.
+/// A version of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balance {
-    /// In turn, each as often as its weight says.
-    RoundRobin,
+pub enum ProxyVersion {
+    V1,
+    V2,
 }
 
 /// How long an upstream may take; each is at least 1 ms.
@@ -85,16 +81,38 @@ pub(crate) static SECTION: Section = Section {
     keys: &[
         Key::required(
             "servers",
-            Shape::List(
-                &Shape::Either(&[Shape::Text(ADDRESS_PATTERN), Shape::Section(&SERVER)]),
-                ONE,
-            ),
-            "ip:port, or {address, weight}",
+            server::SERVERS,
+            "ip:port, host:port or unix:PATH, or {address, weight}",
         ),
         Key::new(
             "balance",
-            Shape::Choice(&["round_robin"]),
+            balance::SHAPE,
             "how a server is chosen; default round_robin",
+        ),
+        Key::new(
+            "health",
+            Shape::Section(&health::SECTION),
+            "asking the servers whether they are well",
+        ),
+        Key::new(
+            "slow_start",
+            DURATION,
+            "how long a server that is new or well again gets less than its weight",
+        ),
+        Key::new(
+            "dns",
+            Shape::Section(&dns::SECTION),
+            "how names of servers are looked up",
+        ),
+        Key::new(
+            "tls",
+            Shape::Section(&tls::SECTION),
+            "TLS towards the servers",
+        ),
+        Key::new(
+            "proxy_protocol",
+            Shape::Choice(&["v1", "v2"]),
+            "tells servers for whom a connection is; they are not told by default",
         ),
         Key::new(
             "timeouts",
@@ -130,26 +148,6 @@ pub(crate) static SECTION: Section = Section {
     one_of: &[],
 };
 
-static SERVER: Section = Section {
-    name: "upstreams.NAME.servers[]",
-    keys: &[
-        Key::required(
-            "address",
-            Shape::Text(ADDRESS_PATTERN),
-            "ip:port or [ip6]:port",
-        ),
-        Key::new(
-            "weight",
-            Shape::Whole {
-                min: 1,
-                max: MOST_WEIGHT,
-            },
-            "turns beside the others; default 1",
-        ),
-    ],
-    one_of: &[],
-};
-
 static TIMEOUTS: Section = Section {
     name: "upstreams.NAME.timeouts",
     keys: &[
@@ -179,16 +177,25 @@ static TIMEOUTS: Section = Section {
     one_of: &[],
 };
 
-const MOST_WEIGHT: u64 = 1_000;
-
 impl Upstream {
-    /// Reads one of `upstreams`.
-    pub(crate) fn read(name: &str, value: Cursor<'_>, upstreams: &Names<'_>) -> Option<Self> {
+    /// Reads one of `upstreams`. Relative paths in it are relative to `folder`.
+    pub(crate) fn read(
+        name: &str,
+        value: Cursor<'_>,
+        upstreams: &Names<'_>,
+        folder: &Path,
+    ) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
         let breaker = fields.optional("breaker", |value| Breaker::read(value, name, upstreams));
         let name = read::name(name, value);
-        let servers = fields.required("servers", servers);
+        let servers = fields.required("servers", |list| Server::read_all(list, folder));
         let balance = fields.or("balance", Balance::read, Balance::RoundRobin);
+        let health = fields.optional("health", Health::read);
+        let slow_start = fields.optional("slow_start", |value| slow_start(value, balance.as_ref()));
+        let dns = fields.or("dns", Dns::read, Dns::default());
+        let tls = fields.optional("tls", |value| UpstreamTls::read(value, folder));
+        let versions = choice(&["v1", "v2"], &[ProxyVersion::V1, ProxyVersion::V2]);
+        let proxy_protocol = fields.optional("proxy_protocol", versions);
         let timeouts = fields.or(
             "timeouts",
             UpstreamTimeouts::read,
@@ -198,85 +205,71 @@ impl Upstream {
         let outlier = fields.optional("outlier", Outlier::read);
         let max_in_flight = fields.optional("max_in_flight", MaxInFlight::read);
         let http2 = fields.or("http2", read::flag, false);
+        let (servers, tls) = (servers?, tls?);
+        let (health, http2) = (health?, http2?);
+        checkable(&fields, health.as_ref(), http2 && tls.is_none())?;
+        unnamed(&fields, &servers, tls.as_ref())?;
         Some(Self {
             name: name?,
-            servers: servers?,
+            servers,
             balance: balance?,
+            health,
+            slow_start: slow_start?,
+            dns: dns?,
+            tls,
+            proxy_protocol: proxy_protocol?,
             timeouts: timeouts?,
             retries: retries?,
             breaker: breaker?,
             outlier: outlier?,
             max_in_flight: max_in_flight?,
-            http2: http2?,
+            http2,
         })
     }
 }
 
-fn servers(list: Cursor<'_>) -> Option<Vec<Server>> {
-    let mut addresses = HashSet::new();
-    let servers = list.items(|item| {
-        let server = Server::read(item)?;
-        if !addresses.insert(server.address) {
-            return item.refuse_as(
-                format!("`{}` again", server.address),
-                "each server once, with a weight",
-            );
-        }
-        Some(server)
-    })?;
-    counted(list, servers, 1, usize::MAX)
+/// Reads how long a server starts slowly, which hashes cannot: they would move keys there and back.
+fn slow_start(value: Cursor<'_>, balance: Option<&Balance>) -> Option<Nanos> {
+    if let Some(balance @ Balance::Hash(_)) = balance {
+        return value.refuse_as(
+            format!("`slow_start` beside `balance: {balance}`"),
+            "it beside round_robin, least_request or random: a key has one server, or another",
+        );
+    }
+    span(SHORTEST)(value)
 }
 
-impl Server {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        if !value.is_map() {
-            return Some(Self {
-                address: server_address(value)?,
-                weight: NonZeroU32::MIN,
-            });
-        }
-        let fields = Fields::open(value, &SERVER)?;
-        let address = fields.required("address", server_address);
-        let weight = fields.or("weight", whole_u32(1, MOST_WEIGHT), 1);
-        Some(Self {
-            address: address?,
-            weight: NonZeroU32::new(weight?)?,
-        })
+/// Refuses checks that the servers could not understand: they are asked with HTTP/1.
+fn checkable(fields: &Fields<'_>, health: Option<&Health>, http2_only: bool) -> Option<()> {
+    match health {
+        Some(Health {
+            check: Check::Http { .. },
+            ..
+        }) if http2_only => fields.refuse(
+            "health",
+            "`path` beside `http2` in plain text, but checks are HTTP/1",
+            "`tcp: true` in its place",
+        ),
+        _ => Some(()),
     }
 }
 
-fn server_address(value: Cursor<'_>) -> Option<SocketAddr> {
-    if value.written().is_some_and(is_host_and_port) {
-        let allowed = "an IP address and a port, such as 127.0.0.1:9000".into();
-        return value.fault(Fault::ValueNotBuilt {
-            found: format!("the host name {}", value.describe()),
-            allowed,
-        });
-    }
-    address(value)
-}
-
-/// Whether a text is a host name, not an address, with a port.
-fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        let host_like = host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        host_like && host.contains(|c: char| c.is_ascii_alphabetic()) && port.parse::<u16>().is_ok()
-    })
-}
-
-impl Balance {
-    fn read(value: Cursor<'_>) -> Option<Self> {
-        let word = value.written().unwrap_or_default();
-        let strategy = word.split('(').next().unwrap_or_default();
-        if unbuilt::BALANCES.contains(&strategy) {
-            return value.fault(Fault::ValueNotBuilt {
-                found: value.describe(),
-                allowed: "round_robin".into(),
-            });
-        }
-        choice(&["round_robin"], &[Self::RoundRobin])(value)
+/// Refuses a socket with TLS when nothing says whom its certificate must be for.
+fn unnamed(fields: &Fields<'_>, servers: &[Server], tls: Option<&UpstreamTls>) -> Option<()> {
+    let unnamed = servers.iter().find(|server| {
+        let tls = server.tls.as_ref().or(tls);
+        tls.is_some_and(|tls| tls.verify && tls.name_for(&server.address).is_none())
+    });
+    match unnamed {
+        None => Some(()),
+        Some(server) => fields.refuse(
+            "servers",
+            format!(
+                "`{}` with TLS, and nothing says whom its certificate is for",
+                server.address
+            ),
+            "`server_name` in its `tls`",
+        ),
     }
 }
 

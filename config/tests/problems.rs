@@ -451,7 +451,7 @@ fn upstreams() {
         (
             BySchema,
             "upstreams: { a: {} }",
-            "f:3:17: upstreams.a.servers: is missing; allowed: ip:port, or {address, weight}",
+            "f:3:17: upstreams.a.servers: is missing; allowed: ip:port, host:port or unix:PATH, or {address, weight}",
         ),
         (
             BySchema,
@@ -460,8 +460,8 @@ fn upstreams() {
         ),
         (
             BySchema,
-            "upstreams: { a: { servers: [app.internal:80] } }",
-            "f:3:29: upstreams.a.servers[0]: found the host name `app.internal:80`, which is in the contract but not built yet; allowed: an IP address and a port, such as 127.0.0.1:9000",
+            "upstreams: { a: { servers: [app] } }",
+            "f:3:29: upstreams.a.servers[0]: found `app`; allowed: an address or a name and a port, such as 127.0.0.1:9000, [::1]:9000 or app.internal:9000, or unix:PATH",
         ),
         (
             BySchema,
@@ -480,13 +480,23 @@ fn upstreams() {
         ),
         (
             BySchema,
-            "upstreams: { a: { servers: [127.0.0.1:1], balance: hash(client) } }",
-            "f:3:52: upstreams.a.balance: found `hash(client)`, which is in the contract but not built yet; allowed: round_robin",
+            "upstreams: { a: { servers: [127.0.0.1:1], balance: hash } }",
+            "f:3:52: upstreams.a.balance: found `hash`; allowed: round_robin, least_request, random, or hash(KEY) with a key such as client, header(NAME), cookie(NAME) or path",
+        ),
+        (
+            ByReader,
+            "upstreams: { a: { servers: [127.0.0.1:1], balance: hash(path), slow_start: 5s } }",
+            "f:3:76: upstreams.a.slow_start: found `slow_start` beside `balance: hash(path)`; allowed: it beside round_robin, least_request or random: a key has one server, or another",
+        ),
+        (
+            ByReader,
+            "upstreams: { a: { servers: [a:1], dns: { refresh: 10ms } } }",
+            "f:3:51: upstreams.a.dns.refresh: found `10ms`; allowed: a duration of at least 1s",
         ),
         (
             BySchema,
             "upstreams: { a: { servers: [127.0.0.1:1], balance: roundrobin } }",
-            "f:3:52: upstreams.a.balance: found `roundrobin`; allowed: round_robin",
+            "f:3:52: upstreams.a.balance: found `roundrobin`; allowed: round_robin, least_request, random, or hash(KEY) with a key such as client, header(NAME), cookie(NAME) or path",
         ),
         (
             BySchema,

@@ -28,12 +28,6 @@ impl Yaml {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
     }
 
-    /// The edge example without the keys that are not built yet.
-    #[must_use]
-    pub fn what_is_built_of_edge(self) -> Self {
-        self.without_line("    health:")
-    }
-
     /// Puts `new` in the place of every `old`, of which there must be one.
     #[must_use]
     pub fn with(self, old: &str, new: impl Display) -> Self {

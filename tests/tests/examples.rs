@@ -80,8 +80,13 @@ fn the_copies_are_the_contract_s_own() {
 }
 
 #[test]
-fn three_load_as_they_stand() {
-    for name in ["minimal.yaml", "sentinel-port.yaml", "envoy-sentinel.yaml"] {
+fn four_load_as_they_stand() {
+    for name in [
+        "minimal.yaml",
+        "edge.yaml",
+        "sentinel-port.yaml",
+        "envoy-sentinel.yaml",
+    ] {
         assert_loads(&Yaml::example(name));
     }
 }
@@ -91,13 +96,6 @@ fn the_schema_refuses_what_check_refuses() {
     let yaml = Yaml::example("minimal.yaml").with("rate: 100/s", "rate: fast");
     assert_eq!(check(&yaml).code, Some(2));
     assert_ne!(schema_says(&yaml), [""; 0]);
-}
-
-#[test]
-fn edge() {
-    let yaml = Yaml::example("edge.yaml");
-    assert_unbuilt(&yaml, &[("health:", "upstreams.app.health")]);
-    assert_loads(&yaml.what_is_built_of_edge());
 }
 
 #[test]

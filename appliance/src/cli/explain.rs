@@ -136,8 +136,22 @@ fn outcome(explanation: &Explanation) -> String {
         } => format!(
             "answered for upstream {upstream} with {status}: {why}, again in {retry_after_seconds} s"
         ),
-        Outcome::Upstream { name, servers } => {
-            format!("goes to upstream {name}: {}", servers.join(", "))
+        Outcome::Upstream {
+            name,
+            servers,
+            passed_over,
+        } => {
+            let others = passed_over
+                .iter()
+                .map(|other| format!("\n  not to {}: {}", other.server, other.why));
+            let servers = match servers.len() {
+                0 => "whichever is there, for none is well".to_owned(),
+                _ => servers.join(", "),
+            };
+            format!(
+                "goes to upstream {name}: {servers}{}",
+                others.collect::<String>()
+            )
         }
     }
 }

@@ -414,7 +414,13 @@ fn upstreams(status: &document::Status) -> Table<6> {
         "SERVERS",
     ]);
     for upstream in &status.upstreams {
-        let servers: Vec<String> = upstream.servers.iter().map(server).collect();
+        let unknown = upstream
+            .names
+            .iter()
+            .filter(|name| name.addresses.is_empty());
+        let servers: Vec<String> = (upstream.servers.iter().map(server))
+            .chain(unknown.map(|name| format!("{} (not found)", name.name)))
+            .collect();
         table.row([
             upstream.name.clone(),
             upstream.requests.to_string(),
@@ -441,7 +447,16 @@ fn server(server: &document::ServerStatus) -> String {
     let out = server.out_for_seconds.map_or(String::new(), |left| {
         format!(" (left out for {})", span(left))
     });
-    format!("{}{weight}{breaker}{out}", server.address)
+    let health = match &server.health {
+        Some(health) if !health.healthy => " (unhealthy)",
+        _ => "",
+    };
+    let start = if server.share < 1.0 {
+        format!(" (at {:.0} % of its weight)", server.share * 100.0)
+    } else {
+        String::new()
+    };
+    format!("{}{weight}{health}{start}{breaker}{out}", server.address)
 }
 
 /// The upstreams that do not take every request: what bounds them, and how they stand.

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, UnixListener},
@@ -21,7 +23,8 @@ fn whole(most: usize) -> Bounds {
 
 fn plain(address: SocketAddr) -> Server {
     Server {
-        address: Address::Tcp(address),
+        endpoint: Endpoint::Ip(address),
+        preface: Vec::new(),
         tls: None,
     }
 }
@@ -71,7 +74,8 @@ async fn asks_over_a_unix_socket() {
     let path = folder.path().join("auth.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let server = Server {
-        address: Address::Unix(path),
+        endpoint: Endpoint::Unix(path.as_path().into()),
+        preface: Vec::new(),
         tls: None,
     };
     tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! What is known of one request, from its first phase to its line in the log.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
@@ -17,7 +17,7 @@ use crate::{
     protection::{Pass, Shed},
     route::Route,
     server::{connection::Connection, progress::Progress},
-    upstream::{Attempt, Entry, Outcome, Place, Upstream},
+    upstream::{Attempt, Endpoint, Entry, Outcome, Place, Upstream},
 };
 
 /// One request and its response.
@@ -46,10 +46,12 @@ pub struct Exchange {
     pub(super) error: Option<&'static str>,
     /// The upstream that takes it: its route's, or the fallback of that.
     pub(super) upstream: Option<config::UpstreamIndex>,
+    /// By which its servers are chosen, where they are.
+    pub(super) balance_key: u64,
     /// The server that is asked, or is to be asked next.
     pub(super) attempt: Option<Attempt>,
     /// Servers that were asked, the last one last.
-    pub(super) tried: SmallVec<[SocketAddr; 2]>,
+    pub(super) tried: SmallVec<[Endpoint; 2]>,
     /// How often it was tried again, as the file allows.
     pub(super) retries: u32,
     pub(super) asked: Nanos,
@@ -80,6 +82,7 @@ impl Exchange {
             admission: Admission::default(),
             error: None,
             upstream: None,
+            balance_key: 0,
             attempt: None,
             tried: SmallVec::new(),
             retries: 0,
@@ -136,8 +139,9 @@ impl Exchange {
         }
     }
 
-    /// Takes note of who takes the request.
-    pub(super) fn enter(&mut self, index: config::UpstreamIndex, entry: Entry) {
+    /// Takes note of who takes the request, and of the key that its servers are chosen by.
+    pub(super) fn enter(&mut self, index: config::UpstreamIndex, key: u64, entry: Entry) {
+        self.balance_key = key;
         self.upstream = Some(index);
         self.place = entry.place;
         self.attempt = Some(entry.attempt);

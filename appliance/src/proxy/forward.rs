@@ -1,10 +1,7 @@
-//! What the upstream gets: a connection with all its timeouts, and a request that says whom it is for.
-
-use std::{net::SocketAddr, time::Duration};
+//! What the upstream gets: a request that says whom it is for.
 
 use floodwall_config::Rewrite;
 use http::{HeaderValue, header};
-use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer};
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 
@@ -12,34 +9,7 @@ use super::{Exchange, action, view};
 use crate::{
     edits::{Edits, Section},
     trace,
-    upstream::Upstream,
 };
-
-/// The server to connect to. Every timeout is set: none has a default below this layer.
-pub(super) fn peer(
-    address: SocketAddr,
-    upstream: &Upstream,
-    time_left: Option<Duration>,
-) -> Box<HttpPeer> {
-    let within = |timeout: Duration| Some(time_left.map_or(timeout, |left| timeout.min(left)));
-    let mut peer = HttpPeer::new(address, false, String::new());
-    let options = &mut peer.options;
-    options.connection_timeout = within(upstream.timeouts.connect);
-    options.total_connection_timeout = within(upstream.timeouts.connect);
-    options.read_timeout = within(upstream.timeouts.read);
-    options.write_timeout = within(upstream.timeouts.write);
-    options.idle_timeout = Some(upstream.timeouts.idle);
-    if upstream.http2 {
-        options.set_http_version(2, 2);
-        options.max_h2_streams = MOST_STREAMS;
-    }
-    // Those that change the protocol do not come this way.
-    options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
-    Box::new(peer)
-}
-
-/// HTTP/2 streams on one connection to a server, if it allows as many; beyond them another one is opened.
-const MOST_STREAMS: usize = 100;
 
 /// Says for whom the request is, and makes the route's changes.
 ///

@@ -1,5 +1,7 @@
 //! The way of a request to its upstream, once or more often, and what is learned there.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use http::StatusCode;
@@ -7,12 +9,14 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_proxy::Session;
 
-use super::{Exchange, Proxy, forward, session};
+use super::{Exchange, Proxy, session};
 use crate::{
     access_log::Verdict,
     generation::Generation,
     host::Host,
-    upstream::{Attempt, Failure, Outcome, Repeat, Unavailable},
+    key::Subject,
+    server::peer::Peer,
+    upstream::{self, Attempt, Ends, Failure, Outcome, Repeat, Unavailable, Upstream},
 };
 
 /// Has the upstream take the request, or its fallback; or answers that it does not. True when it is answered.
@@ -30,21 +34,25 @@ pub(super) async fn enter(
     } else {
         host.now()
     };
-    let mut entered = (index, upstream.enter(now));
-    if let (index, Err(Unavailable::Open { .. })) = entered
+    let mut index = index;
+    let mut key = balance_key(host, session, ctx, upstream);
+    let mut entered = upstream.enter(key, now);
+    if let Err(Unavailable::Open { .. }) = entered
         && let Some(other) = fallback(generation, index)
     {
-        entered = (other, generation.upstream(other).enter(now));
+        index = other;
+        key = balance_key(host, session, ctx, generation.upstream(other));
+        entered = generation.upstream(other).enter(key, now);
     }
     match entered {
-        (index, Ok(entry)) => {
-            ctx.enter(index, entry);
+        Ok(entry) => {
+            ctx.enter(index, key, entry);
             if let Some(total) = generation.upstream(index).timeouts.total {
                 ctx.finish_within(host.now(), total);
             }
             Ok(false)
         }
-        (index, Err(unavailable)) => {
+        Err(unavailable) => {
             ctx.upstream = Some(index);
             ctx.verdict = Verdict::Unavailable;
             ctx.error = Some(unavailable.reason());
@@ -53,6 +61,23 @@ pub(super) async fn enter(
             Proxy::respond(session, answer).await
         }
     }
+}
+
+/// What the servers of an upstream are chosen by for this request; 0 where that is not asked.
+fn balance_key(host: &Host, session: &Session, ctx: &Exchange, upstream: &Upstream) -> u64 {
+    let (Some(key), Some(client), Some(connection)) = (upstream.key(), ctx.client, &ctx.connection)
+    else {
+        return 0;
+    };
+    let subject = Subject {
+        request: session::view(session.req_header()),
+        client,
+        client_key: client.key(host.secret()),
+        route: ctx.route.as_ref().map_or("", |route| &route.rule.name),
+        connection: connection.id,
+        tls: connection.tls.as_ref(),
+    };
+    upstream::balance_key(&subject, key)
 }
 
 /// The upstream that is asked while the breaker of this one is open.
@@ -64,21 +89,40 @@ fn fallback(
 }
 
 /// The server that was chosen, with the time it may take.
-pub(super) fn peer(host: &Host, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
+pub(super) fn peer(host: &Host, session: &Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
     let upstream = ctx.upstream()?;
     let Some(attempt) = &ctx.attempt else {
         return Error::e_explain(ErrorType::InternalError, "no server was chosen");
     };
-    let address = attempt.address;
     upstream.state.counts.requests.one();
     let now = host.now();
-    let peer = forward::peer(address, upstream, ctx.time_left(now));
-    ctx.tried.push(address);
+    let ends = upstream.announces().then(|| ends(session, ctx)).flatten();
+    let peer = upstream.peer(attempt.server(), ends, ctx.time_left(now))?;
+    ctx.tried.push(attempt.endpoint().clone());
     ctx.asked = now;
     ctx.answered = Nanos::ZERO;
     // A body that is sent again passes the filter again.
     ctx.body_bytes = 0;
     Ok(peer)
+}
+
+/// For whom the connection is: the client, and the address that it came to.
+fn ends(session: &Session, ctx: &Exchange) -> Option<Ends> {
+    let address = ctx.client?.address;
+    // A header that tells of a client does not tell its port.
+    let port = match ctx.connection.as_ref()?.peer {
+        Peer::Direct(peer) | Peer::Told(peer) if peer.ip().to_canonical() == address => peer.port(),
+        _ => 0,
+    };
+    let ours = session
+        .server_addr()
+        .and_then(|ours| ours.as_inet())
+        .copied();
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    Some(Ends {
+        client: SocketAddr::new(address, port),
+        ours: ours.unwrap_or(nowhere),
+    })
 }
 
 /// A server could not be reached: another one may be.
@@ -91,6 +135,9 @@ pub(super) fn unreachable(
     let now = host.now();
     if let Ok(upstream) = ctx.upstream() {
         upstream.state.counts.connect_failures.one();
+    }
+    if let Some(attempt) = &ctx.attempt {
+        attempt.server().live.failed(error.to_string(), now);
     }
     ctx.settle(Outcome::NoAnswer, now);
     error.set_retry(again(session, ctx, Failure::Connect, now));
@@ -148,9 +195,12 @@ pub(super) fn broken(
         let next = ctx
             .upstream()
             .ok()
-            .and_then(|upstream| upstream.try_afresh(&ctx.tried, now));
+            .and_then(|upstream| upstream.try_afresh(ctx.balance_key, &ctx.tried, now));
         error.set_retry(replace(ctx, next));
         return;
+    }
+    if let Some(attempt) = &ctx.attempt {
+        attempt.server().live.failed(error.to_string(), now);
     }
     ctx.settle(Outcome::NoAnswer, now);
     let failure = match error.etype() {
@@ -173,7 +223,7 @@ fn again(session: &Session, ctx: &mut Exchange, failure: Failure, now: Nanos) ->
     let next = ctx
         .upstream()
         .ok()
-        .and_then(|upstream| upstream.try_again(repeat, &ctx.tried, now));
+        .and_then(|upstream| upstream.try_again(repeat, ctx.balance_key, &ctx.tried, now));
     let again = replace(ctx, next);
     ctx.retries += u32::from(again);
     again

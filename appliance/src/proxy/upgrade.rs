@@ -95,7 +95,7 @@ pub(super) async fn open(
     protocols: &str,
 ) -> Result<bool> {
     loop {
-        let mut peer = onward::peer(host, ctx)?;
+        let mut peer = onward::peer(host, session, ctx)?;
         peer.options.set_http_version(1, 1);
         let request = handshake::request(session.req_header(), ctx, protocols)?;
         let asked = handshake::ask(connector, &peer, &request, protocols);

@@ -1,16 +1,16 @@
 //! One try to have a request answered by one server.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use floodwall_limiter::Nanos;
 
-use super::{Upstream, breaker::Leave};
+use super::{Endpoint, Group, Server, Upstream, breaker::Leave};
 
 /// A server that was chosen, with leave to ask it. Dropped without an outcome, as when the client leaves, it
 /// gives back what it holds and says nothing about the server.
 #[derive(Debug)]
 pub struct Attempt {
-    pub address: SocketAddr,
+    pub(super) group: Arc<Group>,
     pub(super) server: usize,
     pub(super) leave: Option<Leave>,
     outcome: Option<Outcome>,
@@ -26,13 +26,26 @@ pub enum Outcome {
 }
 
 impl Attempt {
-    pub(super) fn new(address: SocketAddr, server: usize, leave: Option<Leave>) -> Self {
+    pub(super) fn new(group: Arc<Group>, server: usize, leave: Option<Leave>) -> Self {
+        let live = &group.servers[server].live;
+        live.in_flight.enter();
+        live.requests.one();
         Self {
-            address,
+            group,
             server,
             leave,
             outcome: None,
         }
+    }
+
+    /// The server that was chosen.
+    pub fn server(&self) -> &Server {
+        &self.group.servers[self.server]
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.server().endpoint
     }
 
     /// Whether a response came.
@@ -48,5 +61,11 @@ impl Attempt {
             (Some(Outcome::Answered { .. }), Outcome::NoAnswer) => upstream.unlearn(self, now),
             _ => {}
         }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.server().live.in_flight.leave();
     }
 }

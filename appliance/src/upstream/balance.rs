@@ -1,95 +1,125 @@
-//! Whose turn it is.
-
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+//! How a server is chosen among those that may be asked.
 
 use floodwall_config as config;
 
-/// Servers in turn, each as often as its weight says.
+use super::group::Server;
+
+mod key;
+mod lots;
+mod rendezvous;
+mod turns;
+
+pub use key::balance_key;
+
+use lots::Lots;
+use rendezvous::{Preference, Rendezvous};
+use turns::Turns;
+
+/// A way to choose, made for the servers of the moment, which it calls by their places.
 #[derive(Debug)]
-pub(super) struct Turns {
-    round: Vec<usize>,
-    next: AtomicUsize,
+pub(super) enum Balancer {
+    RoundRobin(Turns),
+    LeastRequest(Lots),
+    Random(Lots),
+    Hash(Rendezvous),
 }
 
-impl Turns {
-    pub(super) fn new(servers: &[config::Server]) -> Self {
-        Self {
-            round: schedule(servers),
-            next: AtomicUsize::new(0),
+/// What is to be known of a server while one is chosen.
+pub(super) trait View {
+    /// Whether it may be asked, as far as can be told without asking.
+    fn may_be_asked(&self, server: usize) -> bool;
+    /// Whether a turn of it counts: one that starts slowly lets some of them pass.
+    fn takes_its_turn(&self, server: usize) -> bool;
+    /// How busy it is, by its weight.
+    fn load(&self, server: usize) -> u64;
+}
+
+/// Servers in the order in which they should be asked. It may end before all were named, and name one twice.
+pub(super) enum Walk<'a> {
+    Turns {
+        turns: &'a Turns,
+        left: usize,
+    },
+    Drawn {
+        first: Option<usize>,
+        then: Option<usize>,
+    },
+    Preferred(Preference<'a>),
+}
+
+/// So many are drawn to find one that may be asked. When half of the servers may not, that fails once in 65,536 times.
+const DRAWS: usize = 16;
+
+impl Balancer {
+    pub(super) fn new(balance: &config::Balance, servers: &[Server]) -> Self {
+        let weights = || servers.iter().map(|server| server.weight.get());
+        match balance {
+            config::Balance::RoundRobin => {
+                Self::RoundRobin(Turns::new(&weights().collect::<Vec<_>>()))
+            }
+            config::Balance::LeastRequest => Self::LeastRequest(Lots::new(weights())),
+            config::Balance::Random => Self::Random(Lots::new(weights())),
+            config::Balance::Hash(_) => Self::Hash(Rendezvous::new(
+                servers
+                    .iter()
+                    .map(|server| (server.endpoint.to_string(), server.weight.get())),
+            )),
         }
     }
 
-    /// How many turns come before every server had one.
-    pub(super) fn in_a_round(&self) -> usize {
-        self.round.len()
-    }
-
-    /// The server whose turn it is, by its place in the file.
-    pub(super) fn take(&self) -> usize {
-        let turn = self.next.fetch_add(1, Relaxed) % self.round.len();
-        self.round[turn]
-    }
-}
-
-/// Spreads each server's turns evenly over one round: smooth weighted round robin, as nginx does it, played
-/// through once.
-fn schedule(servers: &[config::Server]) -> Vec<usize> {
-    let shared = servers
-        .iter()
-        .map(|server| server.weight.get())
-        .fold(0, gcd)
-        .max(1);
-    let weights: Vec<i64> = servers
-        .iter()
-        .map(|server| i64::from(server.weight.get() / shared))
-        .collect();
-    let total: i64 = weights.iter().sum();
-    let mut credit = vec![0; weights.len()];
-    let mut round = Vec::new();
-    for _ in 0..total {
-        for (credit, weight) in credit.iter_mut().zip(&weights) {
-            *credit += weight;
+    /// The servers to ask for a request with this `key`, the best first.
+    pub(super) fn walk(&self, key: u64, view: &impl View) -> Walk<'_> {
+        match self {
+            Self::RoundRobin(turns) => Walk::Turns {
+                turns,
+                left: turns.in_a_round(),
+            },
+            Self::Random(lots) => Walk::Drawn {
+                first: lots.draw_fit(view, None),
+                then: None,
+            },
+            Self::LeastRequest(lots) => {
+                let one = lots.draw_fit(view, None);
+                let other = one.and_then(|one| lots.draw_fit(view, Some(one)));
+                match (one, other) {
+                    (Some(one), Some(other)) if view.load(other) < view.load(one) => Walk::Drawn {
+                        first: Some(other),
+                        then: Some(one),
+                    },
+                    (first, then) => Walk::Drawn { first, then },
+                }
+            }
+            Self::Hash(servers) => Walk::Preferred(servers.preference(key)),
         }
-        // The first of the richest, so that equal servers take turns in the order of the file.
-        let Some(richest) = (0..credit.len()).rev().max_by_key(|&index| credit[index]) else {
-            break;
-        };
-        credit[richest] -= total;
-        round.push(richest);
     }
-    round
+
+    /// Whether the key of a request matters.
+    pub(super) fn goes_by_key(&self) -> bool {
+        matches!(self, Self::Hash(_))
+    }
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
+impl Walk<'_> {
+    /// The next server to ask.
+    pub(super) fn next(&mut self, view: &impl View) -> Option<usize> {
+        match self {
+            Self::Turns { turns, left } => turns.next(left, view),
+            Self::Drawn { first, then } => first.take().or_else(|| then.take()),
+            Self::Preferred(preference) => preference.next(),
+        }
+    }
+}
+
+impl Lots {
+    /// Draws a server that may be asked, other than `besides`.
+    fn draw_fit(&self, view: &impl View, besides: Option<usize>) -> Option<usize> {
+        (0..DRAWS).find_map(|_| {
+            self.draw().filter(|&server| {
+                Some(server) != besides && view.may_be_asked(server) && view.takes_its_turn(server)
+            })
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{net::SocketAddr, num::NonZeroU32};
-
-    use super::*;
-
-    fn turns(weights: &[u32], count: usize) -> Vec<usize> {
-        let server = |weight: &u32| config::Server {
-            address: SocketAddr::from(([127, 0, 0, 1], 9000)),
-            weight: NonZeroU32::new(*weight).unwrap(),
-        };
-        let turns = Turns::new(&weights.iter().map(server).collect::<Vec<_>>());
-        (0..count).map(|_| turns.take()).collect()
-    }
-
-    #[test]
-    fn equal_servers_take_turns() {
-        assert_eq!(turns(&[1, 1], 4), [0, 1, 0, 1]);
-        assert_eq!(turns(&[7, 7, 7], 4), [0, 1, 2, 0]);
-    }
-
-    #[test]
-    fn weights_are_spread_over_the_round() {
-        assert_eq!(turns(&[1, 2], 6), [1, 0, 1, 1, 0, 1]);
-        let taken = turns(&[5, 1, 1], 7);
-        assert_eq!(taken.iter().filter(|server| **server == 0).count(), 5);
-        assert_ne!(taken[..5], [0; 5], "not all at once");
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! An upstream's circuit breakers: one, or one for each server.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use floodwall_config::{self as config, BreakerScope, Trip};
 use floodwall_limiter::{
@@ -8,17 +8,16 @@ use floodwall_limiter::{
     shape::breaker::{self, Answer, Breaker, Change, Pass, Refused, Rule},
 };
 
-use super::{State, attempt::Outcome};
+use super::{Endpoint, Server, State, attempt::Outcome};
 
-/// The breakers of one upstream of a generation. What they know is the upstream's, and outlives it.
+/// The breakers of one group of servers. What they know is the upstream's, and outlives it.
 #[derive(Debug)]
 pub struct Breakers {
     pub rule: Rule,
     pub scope: BreakerScope,
     pub(super) counted: Counted,
-    /// One, or one for each server in the order of the file.
+    /// One, or one for each server in the order of the group.
     each: Vec<Arc<Breaker>>,
-    refusal: config::Refusal,
 }
 
 /// What counts as a bad answer, over which time. Breakers that agree in it may take over each other's counts.
@@ -41,7 +40,7 @@ pub(super) struct Leave {
 impl Breakers {
     pub(super) fn compile(
         breaker: &config::Breaker,
-        servers: &[config::Server],
+        servers: &[Server],
         state: &State,
         now: Nanos,
     ) -> Self {
@@ -57,9 +56,12 @@ impl Breakers {
             slow_after,
             errors: breaker.errors.clone(),
         };
-        let owners: Vec<Option<SocketAddr>> = match breaker.scope {
+        let owners: Vec<Option<&Endpoint>> = match breaker.scope {
             BreakerScope::Upstream => vec![None],
-            BreakerScope::Server => servers.iter().map(|server| Some(server.address)).collect(),
+            BreakerScope::Server => servers
+                .iter()
+                .map(|server| Some(&server.endpoint))
+                .collect(),
         };
         Self {
             rule: Rule {
@@ -75,13 +77,7 @@ impl Breakers {
                 .map(|owner| state.breaker(owner, &counted, now))
                 .collect(),
             counted,
-            refusal: breaker.refusal.clone(),
         }
-    }
-
-    /// What is answered while they are open.
-    pub fn refusal(&self) -> &config::Refusal {
-        &self.refusal
     }
 
     /// The breaker of the whole upstream, when it has one.
@@ -89,7 +85,7 @@ impl Breakers {
         (self.scope == BreakerScope::Upstream).then(|| &self.each[0])
     }
 
-    /// The breaker of a server, by its place in the file, when each has its own.
+    /// The breaker of a server, by its place in the group, when each has its own.
     pub fn of_server(&self, server: usize) -> Option<&Arc<Breaker>> {
         (self.scope == BreakerScope::Server).then(|| &self.each[server])
     }

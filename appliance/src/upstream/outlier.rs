@@ -1,29 +1,25 @@
 //! Which of an upstream's servers are left out for a while.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use floodwall_config as config;
 use floodwall_limiter::{
     Nanos,
-    shape::outlier::{Ejected, Outliers, Rule, Server, SuccessRate, Why},
+    shape::outlier::{self, Ejected, Outliers, Rule, SuccessRate, Why},
 };
 
-use super::{State, attempt::Outcome};
+use super::{Endpoint, Server, State, attempt::Outcome};
 
-/// The outlier detection of one upstream of a generation. What it knows is the upstream's, and outlives it.
+/// The outlier detection of one group of servers. What it knows is the upstream's, and outlives it.
 #[derive(Debug)]
 pub struct Outlier {
     rule: Rule,
-    /// In the order of the file.
-    servers: Vec<Arc<Server>>,
+    /// In the order of the group.
+    servers: Vec<Arc<outlier::Server>>,
 }
 
 impl Outlier {
-    pub(super) fn compile(
-        outlier: &config::Outlier,
-        servers: &[config::Server],
-        state: &State,
-    ) -> Self {
+    pub(super) fn compile(outlier: &config::Outlier, servers: &[Server], state: &State) -> Self {
         let success_rate = outlier.success_rate.map(|rate| SuccessRate {
             min_servers: usize::try_from(rate.min_servers).unwrap_or(usize::MAX),
             min_requests: rate.min_requests,
@@ -40,13 +36,13 @@ impl Outlier {
             },
             servers: servers
                 .iter()
-                .map(|server| state.server(server.address, outlier.interval))
+                .map(|server| state.server(&server.endpoint, outlier.interval))
                 .collect(),
         }
     }
 
-    /// What is known of a server, by its place in the file.
-    pub fn server(&self, server: usize) -> &Arc<Server> {
+    /// What is known of a server, by its place in the group.
+    pub fn server(&self, server: usize) -> &Arc<outlier::Server> {
         &self.servers[server]
     }
 
@@ -61,7 +57,7 @@ impl Outlier {
         server: usize,
         outcome: Outcome,
         now: Nanos,
-        address: impl Fn(usize) -> SocketAddr,
+        address: impl Fn(usize) -> Endpoint,
     ) {
         let bad = match outcome {
             Outcome::Answered { status, .. } => status >= 500,

@@ -4,7 +4,7 @@ use floodwall_config as config;
 use floodwall_limiter::Nanos;
 use pingora_error::Result;
 
-use super::{Breakers, Upstream};
+use super::Upstream;
 use crate::refusal::{Answer, configured};
 
 /// Why an upstream takes no request at the moment.
@@ -14,6 +14,8 @@ pub enum Unavailable {
     Open { retry_after: Nanos },
     /// It has as many requests as it may have at one time.
     Full,
+    /// Nobody knows a server of it: no name was found.
+    Unknown,
 }
 
 impl Unavailable {
@@ -22,6 +24,7 @@ impl Unavailable {
         match self {
             Self::Open { .. } => "the upstream's breaker is open",
             Self::Full => "the upstream has as many requests as it may have",
+            Self::Unknown => "no name of the upstream's servers was found",
         }
     }
 
@@ -29,7 +32,7 @@ impl Unavailable {
     pub fn retry_after_seconds(self) -> u64 {
         match self {
             Self::Open { retry_after } => retry_after.secs_ceil().max(1),
-            Self::Full => 1,
+            Self::Full | Self::Unknown => 1,
         }
     }
 
@@ -72,7 +75,11 @@ impl Unavailable {
     }
 
     fn response(self, upstream: &Upstream) -> config::Response {
-        let refusal = upstream.breakers.as_ref().map(Breakers::refusal);
+        let refusal = upstream
+            .config
+            .breaker
+            .as_ref()
+            .map(|breaker| &breaker.refusal);
         match (self, refusal) {
             (Self::Open { .. }, Some(config::Refusal::Respond(response))) => response.clone(),
             _ => config::Response {

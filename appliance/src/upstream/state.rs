@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,7 +16,7 @@ use floodwall_limiter::{
     },
 };
 
-use super::breaker::Counted;
+use super::{Endpoint, Live, breaker::Counted, names::Names};
 use crate::stats::{Classes, Count, Latency};
 
 /// The state of the upstream of one name, kept over reloads.
@@ -27,6 +26,8 @@ pub struct State {
     pub(super) in_flight: InFlight,
     pub(super) budget: RetryBudget,
     pub(super) outliers: Outliers,
+    /// What the names of its servers were found to mean.
+    pub names: Names,
     kept: Mutex<Kept>,
 }
 
@@ -34,8 +35,9 @@ pub struct State {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// By their server; without one for the upstream as a whole.
-    pub(super) breakers: BTreeMap<Option<SocketAddr>, (Counted, Arc<Breaker>)>,
-    pub(super) servers: BTreeMap<SocketAddr, Arc<Server>>,
+    pub(super) breakers: BTreeMap<Option<Endpoint>, (Counted, Arc<Breaker>)>,
+    pub(super) outliers: BTreeMap<Endpoint, Arc<Server>>,
+    pub(super) lives: BTreeMap<Endpoint, Arc<Live>>,
     pub(super) adaptive: Option<Arc<Adaptive>>,
 }
 
@@ -54,6 +56,8 @@ pub struct Counts {
     pub refused_open: Count,
     /// Requests refused because there were as many as there may be.
     pub refused_full: Count,
+    /// Requests refused because no server was known.
+    pub refused_unknown: Count,
     /// Times that a breaker opened.
     pub opened: Count,
     pub answers: Classes,
@@ -66,11 +70,11 @@ impl State {
     /// a new one when there is none.
     pub(super) fn breaker(
         &self,
-        owner: Option<SocketAddr>,
+        owner: Option<&Endpoint>,
         counted: &Counted,
         now: Nanos,
     ) -> Arc<Breaker> {
-        match self.lock().breakers.get(&owner) {
+        match self.lock().breakers.get(&owner.cloned()) {
             Some((same, breaker)) if same == counted => Arc::clone(breaker),
             Some((_, breaker)) => Arc::new(breaker.succeed(counted.window(), now)),
             None => Arc::new(Breaker::new(counted.window())),
@@ -78,11 +82,21 @@ impl State {
     }
 
     /// What is known of a server; a successor of it when the interval is another.
-    pub(super) fn server(&self, address: SocketAddr, interval: Nanos) -> Arc<Server> {
-        match self.lock().servers.get(&address) {
+    pub(super) fn server(&self, endpoint: &Endpoint, interval: Nanos) -> Arc<Server> {
+        match self.lock().outliers.get(endpoint) {
             Some(server) if server.interval() == interval => Arc::clone(server),
             Some(server) => Arc::new(server.succeed(interval)),
             None => Arc::new(Server::new(interval)),
+        }
+    }
+
+    /// A server as it is, or as it joins those that are there.
+    pub(super) fn live(&self, endpoint: &Endpoint, now: Nanos) -> Arc<Live> {
+        let kept = self.lock();
+        match kept.lives.get(endpoint) {
+            Some(live) => Arc::clone(live),
+            None if kept.lives.is_empty() => Arc::default(),
+            None => Arc::new(Live::joining(now)),
         }
     }
 

@@ -1,4 +1,4 @@
-use std::num::NonZeroU32;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use floodwall_config::{BreakerScope, MaxInFlight, Response, StatusRange, Trip, units::Share};
 
@@ -8,8 +8,9 @@ const NOW: Nanos = Nanos::from_secs(100);
 
 fn server(index: u16, weight: u32) -> config::Server {
     config::Server {
-        address: SocketAddr::from(([127, 0, 0, 1], 9000 + index)),
+        address: config::Address::Ip(SocketAddr::from(([127, 0, 0, 1], 9000 + index))),
         weight: NonZeroU32::new(weight).unwrap(),
+        tls: None,
     }
 }
 
@@ -18,6 +19,11 @@ fn upstream_of(servers: Vec<config::Server>, breaker: Option<config::Breaker>) -
         name: "app".to_owned(),
         servers,
         balance: config::Balance::RoundRobin,
+        health: None,
+        slow_start: None,
+        dns: config::Dns::default(),
+        tls: None,
+        proxy_protocol: None,
         timeouts: config::UpstreamTimeouts::default(),
         retries: config::Retries::default(),
         breaker,
@@ -47,8 +53,25 @@ fn touchy(scope: BreakerScope) -> config::Breaker {
     }
 }
 
+fn endpoint(index: u16) -> Endpoint {
+    Endpoint::Ip(SocketAddr::from(([127, 0, 0, 1], 9000 + index)))
+}
+
+fn asked(upstream: &Upstream, now: Nanos) -> Endpoint {
+    upstream.enter(0, now).unwrap().attempt.endpoint().clone()
+}
+
+/// Another try, after those that were tried.
+fn again(upstream: &Upstream, tried: &[Endpoint]) -> Endpoint {
+    upstream
+        .try_afresh(0, tried, NOW)
+        .unwrap()
+        .endpoint()
+        .clone()
+}
+
 fn compile(upstream: &config::Upstream) -> Upstream {
-    Upstream::compile(upstream, Arc::default(), NOW)
+    Upstream::compile(upstream, Arc::default(), NOW).unwrap()
 }
 
 fn fail(upstream: &Upstream, mut entry: Entry, now: Nanos) {
@@ -58,29 +81,28 @@ fn fail(upstream: &Upstream, mut entry: Entry, now: Nanos) {
 #[test]
 fn a_retry_goes_elsewhere_while_there_is_an_elsewhere() {
     let upstream = compile(&upstream_of(vec![server(0, 1), server(1, 3)], None));
-    let [one, other] = [0, 1].map(|index| upstream.servers[index].address);
+    let [one, other] = [0, 1].map(endpoint);
     for _ in 0..10 {
-        assert_eq!(upstream.begin(&[other], NOW).unwrap().address, one);
+        assert_eq!(again(&upstream, std::slice::from_ref(&other)), one);
     }
-    let any = upstream.begin(&[one, other], NOW).unwrap().address;
-    assert!([one, other].contains(&any));
+    let both = [one, other];
+    assert!(both.contains(&again(&upstream, &both)));
 }
 
 #[test]
 fn a_server_with_an_open_breaker_is_passed_over() {
     let servers = vec![server(0, 1), server(1, 1)];
     let upstream = compile(&upstream_of(servers, Some(touchy(BreakerScope::Server))));
-    let bad = upstream.enter(NOW).unwrap();
-    let (bad_address, good_address) = (bad.attempt.address, upstream.servers[1].address);
-    assert_ne!(bad_address, good_address);
+    let bad = upstream.enter(0, NOW).unwrap();
+    assert_eq!(*bad.attempt.endpoint(), endpoint(0));
     fail(&upstream, bad, NOW);
     for _ in 0..10 {
-        assert_eq!(upstream.enter(NOW).unwrap().attempt.address, good_address);
+        assert_eq!(asked(&upstream, NOW), endpoint(1));
     }
     // The only one that is left is asked again, and its breaker opens too.
-    let good = upstream.enter(NOW).unwrap();
+    let good = upstream.enter(0, NOW).unwrap();
     fail(&upstream, good, NOW);
-    let refused = upstream.enter(NOW.plus(Nanos::SECOND)).unwrap_err();
+    let refused = upstream.enter(0, NOW.plus(Nanos::SECOND)).unwrap_err();
     assert_eq!(
         refused,
         Unavailable::Open {
@@ -95,19 +117,19 @@ fn an_attempt_that_is_dropped_gives_its_probe_back() {
         vec![server(0, 1)],
         Some(touchy(BreakerScope::Upstream)),
     ));
-    let first = upstream.enter(NOW).unwrap();
+    let first = upstream.enter(0, NOW).unwrap();
     fail(&upstream, first, NOW);
     let later = NOW.plus(Nanos::from_secs(2));
-    let probe = upstream.enter(later).unwrap();
-    assert!(upstream.enter(later).is_err(), "the only probe is out");
+    let probe = upstream.enter(0, later).unwrap();
+    assert!(upstream.enter(0, later).is_err(), "the only probe is out");
     drop(probe);
-    let mut probe = upstream.enter(later).unwrap();
+    let mut probe = upstream.enter(0, later).unwrap();
     let answer = Outcome::Answered {
         status: 200,
         took: Nanos::SECOND,
     };
     probe.attempt.settle(&upstream, answer, later);
-    assert!(upstream.enter(later).is_ok() && upstream.enter(later).is_ok());
+    assert!(upstream.enter(0, later).is_ok() && upstream.enter(0, later).is_ok());
 }
 
 #[test]
@@ -116,15 +138,15 @@ fn a_response_that_breaks_off_was_bad() {
         vec![server(0, 1)],
         Some(touchy(BreakerScope::Upstream)),
     ));
-    let mut entry = upstream.enter(NOW).unwrap();
+    let mut entry = upstream.enter(0, NOW).unwrap();
     let answer = Outcome::Answered {
         status: 200,
         took: Nanos::SECOND,
     };
     entry.attempt.settle(&upstream, answer, NOW);
-    assert!(upstream.enter(NOW).is_ok());
+    assert!(upstream.enter(0, NOW).is_ok());
     fail(&upstream, entry, NOW);
-    assert!(upstream.enter(NOW).is_err());
+    assert!(upstream.enter(0, NOW).is_err());
 }
 
 #[test]
@@ -139,7 +161,7 @@ fn slow_answers_open_a_breaker_that_looks_at_time() {
     };
     let upstream = compile(&upstream_of(vec![server(0, 1)], Some(slow)));
     let answer = |millis, status| {
-        let mut entry = upstream.enter(NOW).unwrap();
+        let mut entry = upstream.enter(0, NOW).unwrap();
         let took = Nanos::from_millis(millis);
         entry
             .attempt
@@ -149,9 +171,9 @@ fn slow_answers_open_a_breaker_that_looks_at_time() {
     answer(1, 500);
     answer(51, 200);
     answer(51, 200);
-    assert!(upstream.enter(NOW).is_ok());
+    assert!(upstream.enter(0, NOW).is_ok());
     answer(60, 200);
-    assert!(upstream.enter(NOW).is_err(), "three of five were slow");
+    assert!(upstream.enter(0, NOW).is_err(), "three of five were slow");
 }
 
 /// Two bad answers in a row put a server out for ten seconds; all may be out.
@@ -173,26 +195,26 @@ fn a_server_that_is_left_out_gets_nothing_until_it_is_back() {
         ..upstream_of(vec![server(0, 1), server(1, 1)], None)
     };
     let upstream = compile(&config);
-    let [one, other] = [0, 1].map(|index| upstream.servers[index].address);
-    let fail_at = |address: SocketAddr, now: Nanos| {
-        let entry = upstream.enter(now).unwrap();
-        if entry.attempt.address == address {
+    let [one, other] = [0, 1].map(endpoint);
+    let fail_at = |at: &Endpoint, now: Nanos| {
+        let entry = upstream.enter(0, now).unwrap();
+        if entry.attempt.endpoint() == at {
             fail(&upstream, entry, now);
         }
     };
-    (0..4).for_each(|_| fail_at(one, NOW));
+    (0..4).for_each(|_| fail_at(&one, NOW));
     for _ in 0..10 {
-        assert_eq!(upstream.enter(NOW).unwrap().attempt.address, other);
+        assert_eq!(asked(&upstream, NOW), other);
     }
     // A retry asks one that does well again, not one that is left out.
-    assert_eq!(upstream.begin(&[other], NOW).unwrap().address, other);
+    assert_eq!(again(&upstream, std::slice::from_ref(&other)), other);
     // Nobody is left: all are asked, in turn.
-    (0..4).for_each(|_| fail_at(other, NOW));
-    let asked = [(); 4].map(|()| upstream.enter(NOW).unwrap().attempt.address);
-    assert!(asked.contains(&one) && asked.contains(&other), "{asked:?}");
+    (0..4).for_each(|_| fail_at(&other, NOW));
+    let all = [(); 4].map(|()| asked(&upstream, NOW));
+    assert!(all.contains(&one) && all.contains(&other), "{all:?}");
     let back = NOW.plus(Nanos::from_secs(10));
-    let asked = [(); 2].map(|()| upstream.enter(back).unwrap().attempt.address);
-    assert!(asked.contains(&one) && asked.contains(&other), "{asked:?}");
+    let all = [(); 2].map(|()| asked(&upstream, back));
+    assert!(all.contains(&one) && all.contains(&other), "{all:?}");
 }
 
 #[test]
@@ -202,9 +224,9 @@ fn who_is_left_out_stays_so_over_a_reload() {
         outlier: Some(strict()),
         ..upstream_of(vec![server(0, 1), server(1, 1)], None)
     };
-    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW).unwrap();
     for _ in 0..4 {
-        let entry = old.enter(NOW).unwrap();
+        let entry = old.enter(0, NOW).unwrap();
         if entry.attempt.server == 0 {
             fail(&old, entry, NOW);
         }
@@ -212,12 +234,9 @@ fn who_is_left_out_stays_so_over_a_reload() {
     old.take_over();
     config.outlier.as_mut().unwrap().interval = Nanos::from_secs(20);
     config.servers.swap(0, 1);
-    let new = Upstream::compile(&config, state, NOW);
+    let new = Upstream::compile(&config, state, NOW).unwrap();
     for _ in 0..4 {
-        assert_eq!(
-            new.enter(NOW).unwrap().attempt.address,
-            server(1, 1).address
-        );
+        assert_eq!(asked(&new, NOW), endpoint(1));
     }
 }
 
@@ -232,13 +251,13 @@ fn an_adaptive_bound_goes_on_from_where_it_was() {
         }),
         ..upstream_of(vec![server(0, 1)], None)
     };
-    let old = Upstream::compile(&adaptive(1_000), Arc::clone(&state), NOW);
+    let old = Upstream::compile(&adaptive(1_000), Arc::clone(&state), NOW).unwrap();
     let mut now = NOW;
     for _ in 0..1_000 {
         now = now.plus(Nanos::from_millis(2));
         let most = old.most_in_flight().unwrap();
-        let mut held: Vec<Entry> = (0..most).map(|_| old.enter(now).unwrap()).collect();
-        assert_eq!(old.enter(now).unwrap_err(), Unavailable::Full);
+        let mut held: Vec<Entry> = (0..most).map(|_| old.enter(0, now).unwrap()).collect();
+        assert_eq!(old.enter(0, now).unwrap_err(), Unavailable::Full);
         let took = Nanos::from_millis(10);
         let answer = Outcome::Answered { status: 200, took };
         held[0].attempt.settle(&old, answer, now);
@@ -246,9 +265,9 @@ fn an_adaptive_bound_goes_on_from_where_it_was() {
     let grown = old.most_in_flight().unwrap();
     assert!(grown > 40, "{grown}");
     old.take_over();
-    let new = Upstream::compile(&adaptive(1_000), Arc::clone(&state), now);
+    let new = Upstream::compile(&adaptive(1_000), Arc::clone(&state), now).unwrap();
     assert_eq!(new.most_in_flight(), Some(grown));
-    let less = Upstream::compile(&adaptive(25), state, now);
+    let less = Upstream::compile(&adaptive(25), state, now).unwrap();
     assert_eq!(less.most_in_flight(), Some(25));
 }
 
@@ -259,13 +278,13 @@ fn places_are_counted_over_generations() {
         max_in_flight: Some(MaxInFlight::Fixed(2)),
         ..upstream_of(vec![server(0, 1)], None)
     };
-    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
-    let first = old.enter(NOW).unwrap();
-    let new = Upstream::compile(&config, state, NOW);
-    let _second = new.enter(NOW).unwrap();
-    assert_eq!(new.enter(NOW).unwrap_err(), Unavailable::Full);
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW).unwrap();
+    let first = old.enter(0, NOW).unwrap();
+    let new = Upstream::compile(&config, state, NOW).unwrap();
+    let _second = new.enter(0, NOW).unwrap();
+    assert_eq!(new.enter(0, NOW).unwrap_err(), Unavailable::Full);
     drop(first);
-    assert!(new.enter(NOW).is_ok());
+    assert!(new.enter(0, NOW).is_ok());
     assert_eq!(new.in_flight(), Some(1));
 }
 
@@ -273,23 +292,29 @@ fn places_are_counted_over_generations() {
 fn a_breaker_outlives_its_generation() {
     let state: Arc<State> = Arc::default();
     let mut config = upstream_of(vec![server(0, 1)], Some(touchy(BreakerScope::Upstream)));
-    let old = Upstream::compile(&config, Arc::clone(&state), NOW);
+    let old = Upstream::compile(&config, Arc::clone(&state), NOW).unwrap();
     old.take_over();
-    let entry = old.enter(NOW).unwrap();
+    let entry = old.enter(0, NOW).unwrap();
     fail(&old, entry, NOW);
-    let same = Upstream::compile(&config, Arc::clone(&state), NOW);
-    assert!(same.enter(NOW).is_err());
+    let same = Upstream::compile(&config, Arc::clone(&state), NOW).unwrap();
+    assert!(same.enter(0, NOW).is_err());
     // Other settings take the state over too, and count anew when they count otherwise.
     config.breaker.as_mut().unwrap().window = Nanos::from_secs(5);
-    let other = Upstream::compile(&config, Arc::clone(&state), NOW);
-    assert!(other.enter(NOW).is_err());
-    assert!(other.enter(NOW.plus(Nanos::from_secs(2))).is_ok());
+    let other = Upstream::compile(&config, Arc::clone(&state), NOW).unwrap();
+    assert!(other.enter(0, NOW).is_err());
+    assert!(other.enter(0, NOW.plus(Nanos::from_secs(2))).is_ok());
     // One that was taken out and put in again begins closed.
     Upstream::compile(
         &upstream_of(vec![server(0, 1)], None),
         Arc::clone(&state),
         NOW,
     )
+    .unwrap()
     .take_over();
-    assert!(Upstream::compile(&config, state, NOW).enter(NOW).is_ok());
+    assert!(
+        Upstream::compile(&config, state, NOW)
+            .unwrap()
+            .enter(0, NOW)
+            .is_ok()
+    );
 }

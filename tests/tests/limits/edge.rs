@@ -11,7 +11,6 @@ fn the_limits_of_the_edge_mean_what_they_say() {
     let ip = Loopback::claim();
     let (web, one, two) = (ip.free_port(), Origin::start(), Origin::start());
     let yaml = Yaml::example("edge.yaml")
-        .what_is_built_of_edge()
         .with("0.0.0.0:8080", web)
         .with("127.0.0.1:9000", one.address())
         .with("127.0.0.1:9001", two.address())

@@ -46,10 +46,9 @@ impl Scene {
         }
     }
 
-    /// `edge.yaml` without the keys that later versions bring, on this scene's addresses.
+    /// `edge.yaml` on this scene's addresses.
     pub(crate) fn yaml(&self) -> Yaml {
         Yaml::example("edge.yaml")
-            .what_is_built_of_edge()
             // Other tests keep the processor busy.
             .without_section("protection")
             .with("127.0.0.1:9000", "10.77.0.4:9000")

@@ -5,10 +5,15 @@ use std::net::SocketAddr;
 use floodwall_tests::{Client, Floodwall, Yaml};
 use serde_json::Value;
 
+mod balance;
 mod breaker;
+mod health;
 mod in_flight;
+mod names;
 mod outlier;
 mod retries;
+mod sockets;
+mod tls;
 
 /// A file whose only route goes to these servers, with `more` of the upstream's keys.
 pub(crate) fn front(web: SocketAddr, servers: &[SocketAddr], more: &str) -> Yaml {
