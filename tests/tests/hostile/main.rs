@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use floodwall_tests::Yaml;
 
 mod files;
+mod framing;
 mod requests;
 mod slow;
 
