@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -36,6 +36,8 @@ pub struct Host {
     pub stats: Stats,
     pub access_log: AccessLog,
     pub started: Started,
+    /// This process serves only what it has: no connection is kept.
+    pub leaving: AtomicBool,
     /// What overload protection counts.
     pub traffic: Traffic,
     /// How hard the machine works.
@@ -81,6 +83,7 @@ impl Host {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),
             },
+            leaving: AtomicBool::new(false),
             traffic: Traffic::default(),
             pressure: Arc::default(),
             generation: ArcSwap::new(first),

@@ -1,6 +1,10 @@
 //! The phases of a request, as Pingora calls them: each gathers from the session, asks, and acts on the verdict.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -358,6 +362,9 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        if self.host.leaving.load(Relaxed) {
+            session.set_keepalive(None);
+        }
         report::decorate(&self.host, session.req_header(), response, ctx)
     }
 

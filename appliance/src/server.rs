@@ -129,6 +129,7 @@ impl Running {
     /// whether all were finished.
     pub fn drain(&self, within: Duration, mut hurry: impl FnMut() -> bool) -> bool {
         let begun = Instant::now();
+        self.host.leaving.store(true, Relaxed);
         // Nobody listens to the order only when every thread has ended.
         let _ = self.order.send(Order::Drain);
         loop {
