@@ -69,6 +69,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// So long a drain waits for connections that have no request under way: longer than for a first request.
 const FAREWELLS: Duration = Duration::from_millis(1500);
 
+/// So long it may take until every thread has stopped accepting, and until whoever was accepted last is counted.
+const ARRIVALS: Duration = Duration::from_millis(200);
+
 /// How often a runtime shows that it turns.
 const PULSE: Duration = Duration::from_millis(500);
 
@@ -136,7 +139,8 @@ impl Running {
             let requests = &self.host.stats.requests;
             // Whoever has nothing under way is told that this is the end, if that is soon done; whoever has just come may be
             // sending a request that nobody has seen.
-            let told = requests.connections_open.get() == 0 || begun.elapsed() >= FAREWELLS;
+            let nobody = requests.connections_open.get() == 0 && begun.elapsed() >= ARRIVALS;
+            let told = nobody || begun.elapsed() >= FAREWELLS;
             if requests.in_flight.get() == 0 && told {
                 return true;
             }
