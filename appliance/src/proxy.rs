@@ -185,7 +185,6 @@ impl ProxyHttp for Proxy {
         if let Err(fault) = session::check(session, &connection.rules) {
             return self.malformed(session, ctx, fault).await;
         }
-        http2::remember(&self.host, session, ctx);
         if let Some(progress) = &ctx.progress {
             progress.expect(strict::framing_of(&session.req_header().headers));
         }
@@ -193,6 +192,7 @@ impl ProxyHttp for Proxy {
         if let Err(fault) = session::normalize(session, slashes) {
             return self.malformed(session, ctx, fault).await;
         }
+        http2::remember(&self.host, session, ctx);
         if let Some(tls) = &connection.tls
             && !tls.may_serve(view(session.req_header()).host)
         {

@@ -22,7 +22,7 @@ pub(crate) fn run(command: &str, arguments: &[&str]) -> String {
     text
 }
 
-pub(crate) fn curl(web: SocketAddr, path: &str, more: &[&str]) -> String {
+fn curl(web: SocketAddr, path: &str, more: &[&str]) -> String {
     let url = format!("http://{web}{path}");
     let options = [
         "-sS",

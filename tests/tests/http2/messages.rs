@@ -228,6 +228,16 @@ fn what_is_no_proper_request_is_refused() {
             RESET,
         ),
         (
+            "a path above the root",
+            vec![method, scheme, authority, (":path", "/a/../../b")],
+            End::Status(400),
+        ),
+        (
+            "an escaped NUL",
+            vec![method, scheme, authority, (":path", "/a%00")],
+            End::Status(400),
+        ),
+        (
             "another scheme",
             vec![method, (":scheme", "ftp"), authority, path],
             End::Status(400),
@@ -265,6 +275,22 @@ fn what_is_no_proper_request_is_refused() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(origin.seen().iter().all(|seen| seen.target == "/fine"));
     eventually!(floodwall.status()["requests"]["in_flight"] == 0);
+}
+
+/// As it has over HTTP/1.
+#[test]
+fn a_path_has_one_spelling() {
+    let (web, origin, _floodwall) = start();
+    let mut client = Http2::connect(web).expect("a connection");
+    for path in [
+        "/a/../b?c=/../d",
+        "/a/%2e%2E/b?c=/../d",
+        "//b?c=/../d",
+        "/%62?c=/../d",
+    ] {
+        assert_eq!(client.get(path).expect("an answer").status, Some(200));
+        assert_eq!(origin.last().target, "/b?c=/../d", "{path}");
+    }
 }
 
 /// What becomes of a request.
