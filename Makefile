@@ -2,7 +2,7 @@
 
 BINARY ?= target/release/floodwall
 
-.PHONY: help run test bench ebpf fmt lint install
+.PHONY: help run test bench pgo ebpf fmt lint install
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -13,8 +13,11 @@ run: ## Build and serve the demonstration on http://127.0.0.1:8080; with root th
 test: ## Every check this machine can do; with root also the kernel and systemd
 	@.ci/test
 
-bench: ## Measure against nginx, HAProxy, xdp-filter and other limiters
+bench: ## Measure against nginx, HAProxy, Envoy, xdp-filter and other limiters
 	@.ci/bench
+
+pgo: ## Build the release with a profile of real traffic: target/pgo/floodwall
+	@.ci/pgo
 
 ebpf: ## Rebuild the committed eBPF object from its sources
 	@.ci/need build ebpf

@@ -14,6 +14,7 @@ mod protocols;
 mod refused;
 mod reload;
 mod throughput;
+mod train;
 
 /// Measures something, prints a line for each figure, and adds its rows to the report.
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
@@ -31,17 +32,22 @@ const ALL: [(&str, Measure); 10] = [
     ("reload", reload::measure),
 ];
 
-/// Those that are named, or all when none is.
+/// What must be named to be run.
+const OTHERS: [(&str, Measure); 1] = [("train", train::measure)];
+
+/// Those that are named, or all measurements when none is.
 pub(crate) fn chosen(wanted: &[String]) -> anyhow::Result<Vec<(&'static str, Measure)>> {
-    let names = ALL.map(|(name, _)| name);
+    let known = || ALL.into_iter().chain(OTHERS);
+    let names: Vec<&str> = known().map(|(name, _)| name).collect();
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         bail!(
             "there is no measurement {unknown}; there are {}",
             names.join(", ")
         );
     }
-    let chosen = ALL
-        .into_iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name));
-    Ok(chosen.collect())
+    if wanted.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    let is_wanted = |name: &str| wanted.iter().any(|wanted| wanted == name);
+    Ok(known().filter(|(name, _)| is_wanted(name)).collect())
 }

@@ -1,7 +1,7 @@
 //! The proxy's work by kind of traffic, beside nginx, HAProxy and Envoy: requests for each CPU-second of the server,
 //! and what a request takes while its server is as busy as it can be. No limits: that is another measurement.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use floodwall_tests::Loopback;
 
@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// What clients ask for, and how.
-struct Traffic {
-    name: &'static str,
+pub(super) struct Traffic {
+    pub(super) name: &'static str,
     what: [&'static str; 2],
     asked: Asked,
 }
@@ -75,7 +75,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         let effort = bench.effort;
         let turns = effort.alternate(entrants, |entrant| {
             let before = cpu::of_family(entrant.running.pid())?;
-            let outcome = traffic.run(entrant, effort.turn, folder.path())?;
+            let outcome = traffic.run(entrant.job.listen, effort.turn, folder.path())?;
             let used = cpu::of_family(entrant.running.pid())? - before;
             anyhow::ensure!(
                 outcome.refused + outcome.failed == 0,
@@ -99,7 +99,8 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn traffics() -> [Traffic; 6] {
+/// The kinds of traffic, in the order of the report.
+pub(super) fn traffics() -> [Traffic; 6] {
     let encrypted = |load| Load {
         scheme: "https",
         ..load
@@ -164,22 +165,23 @@ fn traffics() -> [Traffic; 6] {
 }
 
 impl Traffic {
-    fn is_encrypted(&self) -> bool {
+    pub(super) fn is_encrypted(&self) -> bool {
         match &self.asked {
             Asked::Wrk(load) => load.scheme == "https",
             Asked::Http2(_) => true,
         }
     }
 
-    fn run(
+    /// Asks for so long. `folder` is for what the client writes down.
+    pub(super) fn run(
         &self,
-        entrant: &Entrant,
+        server: SocketAddr,
         length: Duration,
-        folder: &std::path::Path,
+        folder: &Path,
     ) -> anyhow::Result<Outcome> {
         match &self.asked {
-            Asked::Wrk(load) => load.run(entrant.job.listen, length),
-            Asked::Http2(streams) => streams.run(entrant.job.listen, "/", length, folder),
+            Asked::Wrk(load) => load.run(server, length),
+            Asked::Http2(streams) => streams.run(server, "/", length, folder),
         }
     }
 }
