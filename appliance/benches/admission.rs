@@ -11,6 +11,7 @@ use floodwall::{
     access_log::AccessLog,
     admission::{self, Verdict},
     client,
+    gate::Journal,
     generation::Generation,
     host::Host,
     key::Subject,
@@ -58,14 +59,17 @@ fn host(limits: usize) -> Result<Host, Failure> {
     let file = PathBuf::from("bench.yaml");
     let config = Config::from_text(&text, &file)?;
     let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
+    let secret = opened.table.secret();
+    let journal = Journal::open(None, &stats.gates, secret);
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
-    let first = Generation::compile(1, file, config, opened.table.secret(), &stats)?;
+    let first = Generation::compile(1, file, config, secret, &stats)?;
     Ok(Host::new(
         opened.table,
         opened.book,
         opened.kernel,
         stats,
         access_log,
+        journal,
         first,
     ))
 }

@@ -59,6 +59,8 @@ pub enum Verdict {
     Admitted,
     /// By a limit.
     Refused,
+    /// By a gate.
+    Gate,
     /// By overload protection.
     Shed,
     /// Its source is blocked.

@@ -50,6 +50,20 @@ impl Pages {
         }
     }
 
+    /// One gate as it stands.
+    fn gate(&self, name: &str) -> Response<Full<Bytes>> {
+        let host = &self.service.host;
+        let gates = status::gates(&host.generation(), host);
+        match gates.iter().find(|gate| gate.name == name) {
+            Some(gate) => json(gate),
+            None => page(
+                StatusCode::NOT_FOUND,
+                "text/plain; charset=utf-8",
+                format!("there is no gate {name}\n"),
+            ),
+        }
+    }
+
     /// The answer to one request.
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -67,6 +81,7 @@ impl Pages {
                 let host = &self.service.host;
                 json(&status::limits(&host.generation(), host.now()))
             }
+            path if let Some(name) = path.strip_prefix("/gates/") => self.gate(name),
             _ => page(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", INDEX),
         }
     }
@@ -77,6 +92,7 @@ Floodwall, the admin address: for reading only.
 
   /status   everything at a glance, as JSON
   /limits   the limits of requests and what they did, as JSON
+  /gates/NAME  who is let in by a gate, and how many were refused, as JSON
   /blocks   the sources that are kept out, why and until when, as JSON
   /metrics  all numbers for Prometheus
 

@@ -18,6 +18,7 @@ use crate::{
     access_log::AccessLog,
     admin::{self, Pages},
     control::{ClaimError, Door},
+    gate::Journal,
     generation::Generation,
     handover::{self, Estate, Inheritance, Program},
     host::Host,
@@ -169,6 +170,8 @@ impl Floodwall {
     /// Leaves everything to a successor that serves, and finishes what is under way as [`Floodwall::stop`] does.
     pub fn retire(self, hurry: impl FnMut() -> bool) {
         self.left.store(true, Relaxed);
+        // The successor waits for who is in.
+        self.service.host.journal.close();
         drop(self.estate);
         self.operators.shutdown_background();
         if let Some(state) = self.state {
@@ -204,6 +207,7 @@ fn finish(host: &Host, running: server::Running, hurry: impl FnMut() -> bool) {
         );
     }
     running.stop();
+    host.journal.close();
 }
 
 fn claim(path: &Path, inheritance: &mut Inheritance) -> Result<Door, ClaimError> {
@@ -237,13 +241,16 @@ fn open_host(
 ) -> Result<Host, BootError> {
     let opened = prefilter::open(&config, is_successor)?;
     let stats = Stats::default();
-    let first = Generation::compile(1, file.to_owned(), config, opened.table.secret(), &stats)?;
+    let secret = opened.table.secret();
+    let journal = Journal::open(config.state.as_deref(), &stats.gates, secret);
+    let first = Generation::compile(1, file.to_owned(), config, secret, &stats)?;
     Ok(Host::new(
         opened.table,
         opened.book,
         opened.kernel,
         stats,
         access_log,
+        journal,
         first,
     ))
 }

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod blocks;
 mod check;
 mod explain;
+mod gate;
 mod prefilter;
 mod reload;
 mod run;
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Explain),
     #[command(subcommand)]
     Blocks(blocks::Blocks),
+    #[command(subcommand)]
+    Gate(gate::Gate),
     #[command(subcommand)]
     Prefilter(prefilter::Prefilter),
     Schema(schema::Schema),
@@ -76,6 +79,7 @@ impl Cli {
             Command::Status(status) => status.execute(out),
             Command::Explain(explain) => explain.execute(out),
             Command::Blocks(blocks) => blocks.execute(out),
+            Command::Gate(gate) => gate.execute(out),
             Command::Prefilter(prefilter) => prefilter.execute(out),
             Command::Schema(schema::Schema) => schema::Schema::execute(out),
         }
@@ -140,6 +144,7 @@ mod tests {
                 "status",
                 "explain",
                 "blocks",
+                "gate",
                 "prefilter",
                 "schema"
             ]

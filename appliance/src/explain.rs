@@ -2,7 +2,10 @@
 
 mod way;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::SystemTime,
+};
 
 use floodwall_config::Action;
 use floodwall_limiter::Nanos;
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     admission::{self, Preview},
     blocks, client,
+    gate::{Gate, Would},
     generation::Generation,
     host::Host,
     key::Subject,
@@ -54,11 +58,22 @@ pub struct Explanation {
     /// What overload protection would do; absent when the file has none, or no route takes the request.
     pub protection: Option<protection::preview::Preview>,
     pub limits: Vec<Preview>,
+    /// What the route's gate would say: `let in`, `draw`, or why it would refuse; absent without a gate.
+    pub gate: Option<GatePreview>,
     /// What chose the upstream, when the route has a split.
     pub split: Option<String>,
     /// What the upstream would be asked for, when that is not what the client asked for.
     pub rewritten: Option<Rewritten>,
     pub action: Outcome,
+}
+
+/// A gate asked without a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatePreview {
+    pub name: String,
+    pub would: String,
+    /// The answer's status, when it would certainly refuse.
+    pub status: Option<u16>,
 }
 
 /// A request's target as the upstream gets it; what stays as it is is absent.
@@ -174,6 +189,11 @@ fn follow(
         .map(|(protection, route)| {
             protection::preview::Preview::of(host, protection, route.rule.priority)
         });
+    let gate = route.and_then(|route| {
+        let gate = generation.gate(route.rule.gate?);
+        let would = gate.preview(&host.journal, &gate.visitor(&subject), SystemTime::now());
+        Some(GatePreview::of(gate, would))
+    });
     let shed = protection
         .as_ref()
         .filter(|preview| preview.shed_by.is_some());
@@ -191,7 +211,8 @@ fn follow(
             peer,
             scheme,
         };
-        outcome(&here, route.map(AsRef::as_ref), &limits, host.now())
+        let status = gate.as_ref().and_then(|gate| gate.status);
+        outcome(&here, route.map(AsRef::as_ref), &limits, status, host.now())
     };
     Explanation {
         generation: generation.number,
@@ -207,6 +228,7 @@ fn follow(
         limits,
         split: route.and_then(|route| way::split(&route.rule, &subject)),
         rewritten: route.and_then(|route| way::rewritten(&route.rule.rewrite, request.path)),
+        gate,
         action,
     }
 }
@@ -219,7 +241,28 @@ struct Here<'a> {
     scheme: &'a str,
 }
 
-fn outcome(here: &Here<'_>, route: Option<&Route>, limits: &[Preview], now: Nanos) -> Outcome {
+impl GatePreview {
+    fn of(gate: &Gate, would: Would) -> Self {
+        let (words, status) = match would {
+            Would::LetIn => ("let in".to_owned(), None),
+            Would::Draw => (format!("draw with {}", gate.config.admit), None),
+            Would::Refuse(refused) => (refused.word().to_owned(), Some(refused.status(gate))),
+        };
+        Self {
+            name: gate.config.name.clone(),
+            would: words,
+            status,
+        }
+    }
+}
+
+fn outcome(
+    here: &Here<'_>,
+    route: Option<&Route>,
+    limits: &[Preview],
+    gate: Option<u16>,
+    now: Nanos,
+) -> Outcome {
     let Some(route) = route else {
         return Outcome::Respond { status: 404 };
     };
@@ -231,6 +274,9 @@ fn outcome(here: &Here<'_>, route: Option<&Route>, limits: &[Preview], now: Nano
         return Outcome::Respond {
             status: generation.limit(route.rule.limits[limit]).reject.status,
         };
+    }
+    if let Some(status) = gate {
+        return Outcome::Respond { status };
     }
     if route.lacks().is_some() {
         return Outcome::Respond { status: 503 };

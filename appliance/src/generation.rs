@@ -3,13 +3,14 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use floodwall_config::{
-    BlockBudget, Config, KeyPart, LimitIndex, Problems, Related, UpstreamIndex,
+    BlockBudget, Config, GateIndex, KeyPart, LimitIndex, Problems, Related, UpstreamIndex,
 };
 use floodwall_limiter::{Nanos, Prefixes, Secret, clock::Clock};
 
 use crate::{
     blocks::Bounds,
     clock::Monotonic,
+    gate::Gate,
     limit::Limit,
     networks::Networks,
     path::Slashes,
@@ -44,6 +45,7 @@ pub struct Generation {
     limits: Vec<Limit>,
     /// The limits that watch the load of a route, by its name.
     watchers: HashMap<String, Vec<LimitIndex>>,
+    gates: Vec<Gate>,
     upstreams: Vec<Upstream>,
     /// By their names.
     routes: HashMap<String, Arc<RouteStats>>,
@@ -77,6 +79,11 @@ impl Generation {
             .limits
             .iter()
             .map(|limit| Limit::compile(limit, secret, stats.limit(&limit.name)))
+            .collect();
+        let gates = config
+            .gates
+            .iter()
+            .map(|gate| Gate::compile(gate, stats.gates.guests(&gate.name)))
             .collect();
         let watchers = watchers(&config, &mut limits);
         let upstreams = upstreams(&config, stats, now)?;
@@ -132,6 +139,7 @@ impl Generation {
             tls,
             limits,
             watchers,
+            gates,
             upstreams,
             routes: by_name,
         }))
@@ -191,6 +199,15 @@ impl Generation {
             })
             .map(|listener| format!("listeners.{}.tls.certificates: other files", listener.name))
             .collect()
+    }
+
+    pub fn gate(&self, index: GateIndex) -> &Gate {
+        &self.gates[index.0]
+    }
+
+    /// All gates, in the order of the file.
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates
     }
 
     /// All limits, in the order of the file.

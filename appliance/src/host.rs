@@ -15,6 +15,7 @@ use crate::{
     access_log::AccessLog,
     blocks::Budget,
     clock::Monotonic,
+    gate::Journal,
     generation::Generation,
     memory::{Book, Table},
     prefilter::{Kernel, samples::Recent},
@@ -35,6 +36,8 @@ pub struct Host {
     pub samples: Recent,
     pub stats: Stats,
     pub access_log: AccessLog,
+    /// What keeps those who were let in by gates.
+    pub journal: Journal,
     pub started: Started,
     /// This process serves only what it has: no connection is kept.
     pub leaving: AtomicBool,
@@ -62,6 +65,7 @@ impl Host {
         kernel: Kernel,
         stats: Stats,
         access_log: AccessLog,
+        journal: Journal,
         first: Arc<Generation>,
     ) -> Self {
         first.take_over();
@@ -79,6 +83,7 @@ impl Host {
             samples: Recent::default(),
             stats,
             access_log,
+            journal,
             started: Started {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),
@@ -114,6 +119,12 @@ impl Host {
 
     pub fn secret(&self) -> Secret {
         self.table.secret()
+    }
+
+    /// A number that nobody outside can foresee.
+    pub fn chance(&self) -> u64 {
+        let number = self.next_request.fetch_add(1, Relaxed);
+        self.secret().hash_words([number, Monotonic.now().0])
     }
 
     /// A request id that is unique on this host: it names the process and counts its requests.

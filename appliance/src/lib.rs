@@ -24,6 +24,7 @@ pub mod client;
 pub mod early;
 pub mod edits;
 pub mod facts;
+pub mod gate;
 pub mod key;
 pub mod limit;
 pub mod networks;

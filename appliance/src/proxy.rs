@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use crate::{
     access_log::Verdict,
     admission::{self, Waited},
-    blocks, client,
+    blocks, client, gate,
     host::Host,
     key::Subject,
     protection::{Protection, Shed},
@@ -233,6 +233,11 @@ impl ProxyHttp for Proxy {
             connection: connection.id,
             tls: connection.tls.as_ref(),
         };
+        // The wait below takes the session that the subject looks into.
+        let visitor = route
+            .rule
+            .gate
+            .map(|index| generation.gate(index).visitor(&subject));
         let waited =
             match admission::decide(&self.host, &generation, &route.rule, &subject, ctx.begun) {
                 admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
@@ -255,6 +260,16 @@ impl ProxyHttp for Proxy {
                 }
                 session.shutdown().await;
                 return Ok(true);
+            }
+        }
+        if let (Some(index), Some(visitor)) = (route.rule.gate, visitor) {
+            let gate = generation.gate(index);
+            let (now, chance) = (SystemTime::now(), self.host.chance());
+            let entered = gate.enter(&self.host.journal, visitor, now, chance).await;
+            if let Err(refused) = entered {
+                ctx.verdict = Verdict::Gate;
+                ctx.error = Some(refused.word());
+                return Self::respond(session, gate::answer(gate, refused)?).await;
             }
         }
         if let Some(span) = route.rule.timeout {

@@ -9,6 +9,7 @@ use crate::{
     blocks,
     control::protocol::{Reply, Request},
     explain::explain,
+    gate::{Gate, Journal},
     generation::Clients,
     host::Host,
     reload::Reloader,
@@ -46,6 +47,31 @@ impl Service {
             Request::RemoveBlock { source } => self.remove_block(&source),
             Request::ClearBlocks => Reply::BlocksRemoved {
                 count: blocks::clear(&self.host),
+            },
+            Request::Guests { gate } => self.with_gate(&gate, |gate, _| Reply::Guests {
+                names: gate.guests.names(),
+            }),
+            Request::ApplyGuests { gate, names } => self.with_gate(&gate, |gate, journal| {
+                changed(journal.apply(&gate.config.name, names, &gate.guests))
+            }),
+            Request::DeleteGuests { gate } => self.with_gate(&gate, |gate, journal| {
+                changed(journal.delete(&gate.config.name, &gate.guests))
+            }),
+        }
+    }
+
+    /// Answers for a gate of the running generation.
+    fn with_gate(&self, name: &str, answer: impl FnOnce(&Gate, &Journal) -> Reply) -> Reply {
+        let generation = self.host.generation();
+        let gates = generation.gates();
+        if let Some(gate) = gates.iter().find(|gate| gate.config.name == name) {
+            return answer(gate, &self.host.journal);
+        }
+        let names: Vec<&str> = gates.iter().map(|gate| gate.config.name.as_str()).collect();
+        Reply::Failed {
+            message: match names[..] {
+                [] => format!("there is no gate {name}: the file has no gates"),
+                _ => format!("there is no gate {name}; there are {}", names.join(", ")),
             },
         }
     }
@@ -95,6 +121,13 @@ impl Service {
 
     fn address(&self, source: &str) -> Result<IpAddr, String> {
         blockable(source, &self.host.generation().clients)
+    }
+}
+
+fn changed(count: Result<usize, String>) -> Reply {
+    match count {
+        Ok(count) => Reply::GuestsChanged { count },
+        Err(message) => Reply::Failed { message },
     }
 }
 

@@ -20,6 +20,7 @@ pub use self::{
     route::RouteStats,
 };
 use crate::{
+    gate::Register,
     limit::live::Live,
     server::{arrival::Failures, census::Census, http2::Offence, tls::Tickets},
     tokens, upstream,
@@ -30,6 +31,8 @@ use crate::{
 pub struct Stats {
     pub requests: Requests,
     pub reloads: Reloads,
+    /// Who was let in by the gates.
+    pub gates: Arc<Register>,
     pub tokens: Arc<tokens::Shelf>,
     /// What lets clients resume their TLS sessions.
     pub tickets: Tickets,

@@ -18,6 +18,7 @@ pub use self::routes::{BucketStatus, LatencyStatus, RouteStatus};
 use crate::{
     access_log::timestamp,
     blocks,
+    gate::GateStatus,
     generation::Generation,
     host::Host,
     limit::Limit,
@@ -50,6 +51,7 @@ pub struct Status {
     pub upstreams: Vec<UpstreamStatus>,
     pub limits: Vec<LimitStatus>,
     pub tokens: Vec<TokenStatus>,
+    pub gates: Vec<GateStatus>,
     /// Absent when the file has no `protection`.
     pub protection: Option<ProtectionStatus>,
     pub prefilter: KernelStatus,
@@ -331,6 +333,7 @@ impl Status {
             upstreams: upstreams(&generation, host.now()),
             limits: limits(&generation, host.now()),
             tokens: tokens::status::all(&generation.tokens),
+            gates: gates(&generation, host),
             protection: generation
                 .protection
                 .as_ref()
@@ -349,6 +352,15 @@ impl Status {
 /// How long the process has been running, in seconds.
 pub fn uptime_seconds(host: &Host) -> f64 {
     seconds(host.now().minus(host.started.monotonic))
+}
+
+/// All gates, in the order of the file.
+pub fn gates(generation: &Generation, host: &Host) -> Vec<GateStatus> {
+    let now = std::time::SystemTime::now();
+    let gates = generation.gates().iter();
+    gates
+        .map(|gate| GateStatus::of(gate, &host.journal, now))
+        .collect()
 }
 
 /// All limits, in the order of the file.

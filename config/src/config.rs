@@ -12,12 +12,12 @@ use crate::read::{Cursor, Fields, Names, Report, counted, text};
 use crate::route::Known;
 use crate::section::{ANY, Key, ONE, Section, Shape, TEXT};
 use crate::{
-    Admin, Clients, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings, Token,
-    Upstream,
+    Admin, Clients, Gate, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings,
+    Token, Upstream,
 };
 use crate::{
-    admin, clients, limit, listener, log, prefilter, protection, route, server, socket, token,
-    upstream, yaml,
+    admin, clients, gate, limit, listener, log, prefilter, protection, route, server, socket,
+    token, upstream, yaml,
 };
 
 /// A configuration in which every value is in range and every name that is used exists.
@@ -34,6 +34,7 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// What is fetched in the background and put into headers.
     pub tokens: Vec<Token>,
+    pub gates: Vec<Gate>,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
     /// None: no packet filter is asked for.
@@ -49,6 +50,10 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitIndex(pub usize);
 
+/// The place of a gate in [`Config::gates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GateIndex(pub usize);
+
 /// The place of an upstream in [`Config::upstreams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamIndex(pub usize);
@@ -58,6 +63,14 @@ impl Index<LimitIndex> for Config {
 
     fn index(&self, index: LimitIndex) -> &Limit {
         &self.limits[index.0]
+    }
+}
+
+impl Index<GateIndex> for Config {
+    type Output = Gate;
+
+    fn index(&self, index: GateIndex) -> &Gate {
+        &self.gates[index.0]
     }
 }
 
@@ -101,6 +114,11 @@ pub(crate) static SECTION: Section = Section {
             "tokens",
             Shape::Named(&token::SECTION, ANY),
             "what is fetched in the background and put into headers",
+        ),
+        Key::new(
+            "gates",
+            Shape::Named(&gate::SECTION, ANY),
+            "who is let in when there is less than is asked for",
         ),
         Key::new(
             "protection",
@@ -196,6 +214,7 @@ impl Config {
             limits: Names::new("limit", fields.names_in("limits")),
             upstreams: Names::new("upstream", fields.names_in("upstreams")),
             tokens: Names::new("token", fields.names_in("tokens")),
+            gates: Names::new("gate", fields.names_in("gates")),
         };
         let named_routes = Names::new("route", fields.names_of_items("routes"));
         let mut bound = Bound::default();
@@ -221,6 +240,7 @@ impl Config {
         let read_limit = |name: &str, value: Cursor<'_>| Limit::read(name, value, &for_limits);
         let limits = fields.or("limits", |map| map.pairs(read_limit), Vec::new());
         let tokens = fields.or("tokens", |map| tokens(map, &known), Vec::new());
+        let gates = fields.or("gates", |map| map.pairs(Gate::read), Vec::new());
         let protection = fields.optional("protection", Protection::read);
         let prefilter = fields.optional("prefilter", |value| Prefilter::read(value, folder));
         let admin = fields.or(
@@ -238,6 +258,7 @@ impl Config {
             routes: routes?,
             limits: limits?,
             tokens: tokens?,
+            gates: gates?,
             protection: protection?,
             prefilter: prefilter?,
             admin: admin?,

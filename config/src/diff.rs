@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::units::format_duration;
-use crate::{Config, Grant, Limit, Listener, Protection, Upstream};
+use crate::{Config, Gate, Grant, Limit, Listener, Protection, Upstream};
 use compare::{Changes, or_else, word};
 
 /// One difference between two configurations, by the path of its key.
@@ -70,6 +70,7 @@ impl Config {
         changes.edited("clients", &self.clients, &new.clients);
         changes.by_name("upstreams", &self.upstreams, &new.upstreams, upstream);
         changes.by_name("limits", &self.limits, &new.limits, limit);
+        changes.by_name("gates", &self.gates, &new.gates, gate);
         protection(
             &mut changes,
             self.protection.as_ref(),
@@ -244,6 +245,29 @@ fn limit(changes: &mut Changes, path: &str, old: &Limit, new: &Limit) {
     changes.value(&format!("{path}.shadow"), &old.shadow, &new.shadow, word);
     changes.edited(&format!("{path}.reject"), &old.reject, &new.reject);
     changes.edited(&format!("{path}.block"), &old.block, &new.block);
+}
+
+fn gate(changes: &mut Changes, path: &str, old: &Gate, new: &Gate) {
+    changes.edited(&format!("{path}.key"), &old.key, &new.key);
+    let moment = or_else("none", ToString::to_string);
+    changes.value(&format!("{path}.opens"), &old.opens, &new.opens, moment);
+    let moment = or_else("none", ToString::to_string);
+    changes.value(&format!("{path}.closes"), &old.closes, &new.closes, moment);
+    let shown = ToString::to_string;
+    changes.value(&format!("{path}.admit"), &old.admit, &new.admit, shown);
+    let places = or_else("no bound", ToString::to_string);
+    changes.value(
+        &format!("{path}.max_admitted"),
+        &old.max_admitted,
+        &new.max_admitted,
+        places,
+    );
+    changes.value(&format!("{path}.draw"), &old.draw, &new.draw, word);
+    changes.value(&format!("{path}.absent"), &old.absent, &new.absent, word);
+    changes.edited(&format!("{path}.before"), &old.before, &new.before);
+    changes.edited(&format!("{path}.refused"), &old.refused, &new.refused);
+    changes.edited(&format!("{path}.full"), &old.full, &new.full);
+    changes.edited(&format!("{path}.after"), &old.after, &new.after);
 }
 
 fn budget(changes: &mut Changes, path: &str, old: &Grant, new: &Grant) {

@@ -26,6 +26,7 @@ mod admin;
 mod clients;
 mod config;
 mod diff;
+mod gate;
 mod header;
 mod key;
 mod limit;
@@ -57,8 +58,9 @@ mod yaml;
 
 pub use admin::Admin;
 pub use clients::Clients;
-pub use config::{Config, LimitIndex, UpstreamIndex};
+pub use config::{Config, GateIndex, LimitIndex, UpstreamIndex};
 pub use diff::{Change, ChangeKind};
+pub use gate::{Draw, Gate, Nameless};
 pub use header::{Header, HeaderEdits, HeaderName, HeaderRule};
 pub use key::KeyPart;
 pub use limit::{

@@ -13,6 +13,6 @@ pub(crate) use cursor::{Cursor, Report, shortened};
 pub(crate) use fields::Fields;
 pub(crate) use names::{NAME_PATTERN, Names, name};
 pub(crate) use scalars::{
-    SHORTEST, byte_rate, bytes, choice, count, counted, flag, rate, share, size_between, span,
-    text, unique_list, whole_u8, whole_u16, whole_u32,
+    SHORTEST, byte_rate, bytes, choice, count, counted, flag, moment, rate, share, size_between,
+    span, text, unique_list, whole_u8, whole_u16, whole_u32,
 };

@@ -10,7 +10,7 @@ use crate::read::{
     self, Cursor, Fields, NAME_PATTERN, Names, SHORTEST, choice, span, text, unique_list,
 };
 use crate::section::{ANY, DURATION, Key, NAME, ONE, Section, Shape};
-use crate::{HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex};
+use crate::{GateIndex, HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex};
 use crate::{header, matching, response};
 
 pub use redirect::{Location, Path, Redirect};
@@ -25,6 +25,8 @@ pub struct Route {
     pub matches: Match,
     /// All of them admit a request, or none is charged; in the order of the file, each once.
     pub limits: Vec<LimitIndex>,
+    /// Asked after the limits.
+    pub gate: Option<GateIndex>,
     /// How long its requests are spared when the machine has too much to do.
     pub priority: Priority,
     pub action: Action,
@@ -72,6 +74,11 @@ pub(crate) static SECTION: Section = Section {
             "limits",
             Shape::List(&Shape::Text(NAME_PATTERN), ANY),
             "names of limits, all of which must admit",
+        ),
+        Key::new(
+            "gate",
+            Shape::Text(NAME_PATTERN),
+            "the name of the gate that must let in",
         ),
         Key::new(
             "priority",
@@ -126,6 +133,7 @@ pub(crate) struct Known<'a> {
     pub(crate) limits: Names<'a>,
     pub(crate) upstreams: Names<'a>,
     pub(crate) tokens: Names<'a>,
+    pub(crate) gates: Names<'a>,
 }
 
 impl Route {
@@ -134,6 +142,7 @@ impl Route {
         let name = fields.required("name", |value| read::name(text(value)?, value));
         let matches = fields.or("match", Match::read, Match::default());
         let limits = fields.or("limits", |list| limits(list, known), Vec::new());
+        let gate = fields.optional("gate", |value| known.gates.resolve(value));
         let priority = fields.or(
             "priority",
             choice(PRIORITIES, &Priority::ALL),
@@ -153,6 +162,7 @@ impl Route {
             name: name?,
             matches: matches?,
             limits: limits?,
+            gate: gate?.map(GateIndex),
             priority: priority?,
             action: action?,
             request_headers: request_headers?,

@@ -5,7 +5,9 @@
 
 use crate::net::NET_PATTERN;
 use crate::read::NAME_PATTERN;
-use crate::units::{COUNT_PATTERN, DURATION_PATTERN, RATE_PATTERN, SHARE_PATTERN, SIZE_PATTERN};
+use crate::units::{
+    COUNT_PATTERN, DURATION_PATTERN, MOMENT_PATTERN, RATE_PATTERN, SHARE_PATTERN, SIZE_PATTERN,
+};
 
 /// A mapping of the file with fixed keys.
 #[derive(Debug)]
@@ -84,6 +86,7 @@ pub(crate) const NAME: Shape = Shape::Text(NAME_PATTERN);
 pub(crate) const DURATION: Shape = Shape::Text(DURATION_PATTERN);
 pub(crate) const SIZE: Shape = Shape::Text(SIZE_PATTERN);
 pub(crate) const SHARE: Shape = Shape::Text(SHARE_PATTERN);
+pub(crate) const MOMENT: Shape = Shape::Text(MOMENT_PATTERN);
 pub(crate) const RATE: Shape = Shape::Text(RATE_PATTERN);
 pub(crate) const NET: Shape = Shape::Text(NET_PATTERN);
 /// A number, or text with `k` or `M`.

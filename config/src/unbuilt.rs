@@ -5,9 +5,9 @@
 
 /// The keys, by section.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["gates", "cluster", "plugins"]),
+    ("", &["cluster", "plugins"]),
     ("upstreams.NAME", &["pool"]),
-    ("routes[]", &["gate", "compress"]),
+    ("routes[]", &["compress"]),
 ];
 
 /// The keys of a section that are in the contract but not built yet.

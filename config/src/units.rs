@@ -2,18 +2,21 @@
 
 mod count;
 mod duration;
+mod moment;
 mod rate;
 mod share;
 mod size;
 
 pub use count::parse_count;
 pub use duration::{format_duration, parse_duration};
+pub use moment::{Moment, parse_moment};
 pub use rate::{MOST_BYTES, RateParts, parse_byte_rate, parse_rate};
 pub use share::{Share, parse_share};
 pub use size::{format_size, parse_size};
 
 pub(crate) use count::COUNT_PATTERN;
 pub(crate) use duration::DURATION_PATTERN;
+pub(crate) use moment::MOMENT_PATTERN;
 pub(crate) use rate::{BYTE_RATE_PATTERN, RATE_PATTERN};
 pub(crate) use share::SHARE_PATTERN;
 pub(crate) use size::SIZE_PATTERN;

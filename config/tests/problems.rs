@@ -60,17 +60,17 @@ fn keys() {
         (
             BySchema,
             "limts: {}",
-            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
+            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "backends: {}",
-            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
+            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "<<: {}",
-            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, protection, prefilter, admin, log, state, server",
+            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
@@ -895,9 +895,9 @@ fn routes() {
             "f:4:54: routes[0].match.headers.x-a: found `x-a` again in other letters; allowed: each name once",
         ),
         (
-            BySchema,
+            ByReader,
             "{ name: a, gate: g, respond: {} }",
-            "f:4:14: routes[0].gate: is in the contract but not built yet; remove it",
+            "f:4:27: routes[0].gate: found `g`, but no gate has this name; allowed: a name of a gate, of which the file has none",
         ),
     ] {
         check_route(seen, route, expected);
@@ -1170,4 +1170,40 @@ fn all_problems_are_told_at_once_in_the_order_of_the_file() {
         "listeners.l.address",
     ];
     assert_eq!(paths, expected);
+}
+
+#[test]
+fn gates() {
+    check(&[
+        (
+            ByReader,
+            "gates: { g: { max_admitted: 3 } }",
+            "f:3:29: gates.g.max_admitted: found it without a key that says who is asking; allowed: only beside `key`",
+        ),
+        (
+            ByReader,
+            "gates: { g: { draw: fixed } }",
+            "f:3:21: gates.g.draw: found it without a key that says who is asking; allowed: random, or a `key` beside it",
+        ),
+        (
+            ByReader,
+            "gates: { g: { key: client, absent: shared } }",
+            "f:3:36: gates.g.absent: found it on a key that every request has; allowed: only when `key` has a header, cookie or query",
+        ),
+        (
+            BySchema,
+            "gates: { g: { opens: tomorrow } }",
+            "f:3:22: gates.g.opens: found `tomorrow`; allowed: a moment with its offset, such as 2026-11-27T08:00:00Z or 2026-11-27T09:00:00+01:00",
+        ),
+        (
+            ByReader,
+            "gates: { g: { opens: '2026-11-27T08:00:00Z', closes: '2026-11-27T09:00:00+01:00' } }",
+            "f:3:54: gates.g.closes: found a moment that is not after `opens`; allowed: a moment after 2026-11-27T08:00:00Z",
+        ),
+        (
+            ByReader,
+            "gates: { g: { key: client, max_admitted: 0 } }",
+            "f:3:42: gates.g.max_admitted: found the number 0; allowed: a whole number from 1 to 10000000",
+        ),
+    ]);
 }

@@ -6,6 +6,7 @@
 pub mod adaptive;
 pub mod breaker;
 pub mod concurrency;
+pub mod gate;
 pub mod gradient;
 pub mod hot_keys;
 pub mod in_flight;

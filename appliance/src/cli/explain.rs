@@ -107,6 +107,9 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure>
         let at = at.map_or(host, |at| format!(" at {at}"));
         writeln!(out, "rewritten   {method} {path}{at}")?;
     }
+    if let Some(gate) = &explanation.gate {
+        writeln!(out, "gate        {}: {}", gate.name, gate.would)?;
+    }
     writeln!(out, "outcome     {}", outcome(explanation))?;
     if !explanation.limits.is_empty() {
         writeln!(out)?;

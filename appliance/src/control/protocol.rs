@@ -56,6 +56,19 @@ pub enum Request {
         source: String,
     },
     ClearBlocks,
+    /// Who was let in by a gate.
+    Guests {
+        gate: String,
+    },
+    /// Puts people into a gate's guests.
+    ApplyGuests {
+        gate: String,
+        names: Vec<String>,
+    },
+    /// Empties a gate.
+    DeleteGuests {
+        gate: String,
+    },
 }
 
 impl Request {
@@ -67,8 +80,14 @@ impl Request {
             | Self::Blocks
             | Self::Configuration
             | Self::Explain(_)
-            | Self::Compare { .. } => false,
-            Self::Reload | Self::AddBlock(_) | Self::RemoveBlock { .. } | Self::ClearBlocks => true,
+            | Self::Compare { .. }
+            | Self::Guests { .. } => false,
+            Self::Reload
+            | Self::AddBlock(_)
+            | Self::RemoveBlock { .. }
+            | Self::ClearBlocks
+            | Self::ApplyGuests { .. }
+            | Self::DeleteGuests { .. } => true,
         }
     }
 }
@@ -90,6 +109,13 @@ pub enum Reply {
     ReloadRefused(Refused),
     BlockAdded(BlockAdded),
     BlocksRemoved {
+        count: usize,
+    },
+    Guests {
+        names: Vec<String>,
+    },
+    /// So many were put in or out.
+    GuestsChanged {
         count: usize,
     },
     /// Nothing was done, and this is why.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::{Change, ChangeKind};
-use crate::{Limit, Listener, PacketLimit, Route, Token, Trigger, Upstream};
+use crate::{Gate, Limit, Listener, PacketLimit, Route, Token, Trigger, Upstream};
 
 /// The differences found so far.
 #[derive(Default)]
@@ -111,7 +111,7 @@ impl Named for Trigger {
     }
 }
 
-named!(Listener, Upstream, Limit, PacketLimit, Route, Token);
+named!(Gate, Listener, Upstream, Limit, PacketLimit, Route, Token);
 
 /// A word of the file: its variant's name in lower case.
 pub(super) fn word<T: fmt::Debug>(value: &T) -> String {

@@ -34,6 +34,7 @@ pub(super) fn compare(changes: &mut Changes, old: &Config, new: &Config) {
 #[derive(PartialEq)]
 struct Meaning<'a> {
     limits: Vec<&'a str>,
+    gate: Option<&'a str>,
     /// Those that may answer, in their order.
     upstreams: Vec<&'a str>,
     /// The action without its references.
@@ -49,6 +50,7 @@ impl<'a> Meaning<'a> {
             .iter()
             .map(|index| config[*index].name.as_str())
             .collect();
+        let gate = route.gate.map(|index| config[index].name.as_str());
         let upstreams = route
             .action
             .upstreams()
@@ -57,11 +59,13 @@ impl<'a> Meaning<'a> {
         let nothing = Action::Upstream(UpstreamIndex(0));
         let rest = Route {
             limits: Vec::new(),
+            gate: None,
             action: nothing,
             ..route.clone()
         };
         Self {
             limits,
+            gate,
             upstreams,
             action: bare(&route.action),
             rest,

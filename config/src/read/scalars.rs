@@ -7,8 +7,8 @@ use floodwall_limiter::Nanos;
 
 use super::Cursor;
 use crate::units::{
-    RateParts, Share, UnitError, format_duration, format_size, parse_byte_rate, parse_count,
-    parse_duration, parse_rate, parse_share, parse_size,
+    Moment, RateParts, Share, UnitError, format_duration, format_size, parse_byte_rate,
+    parse_count, parse_duration, parse_moment, parse_rate, parse_share, parse_size,
 };
 use crate::yaml::ScalarKind;
 
@@ -109,6 +109,11 @@ pub(crate) fn size_between(min: u64, max: u64) -> impl Fn(Cursor<'_>) -> Option<
         }
         Some(size)
     }
+}
+
+/// Reads a moment.
+pub(crate) fn moment(value: Cursor<'_>) -> Option<Moment> {
+    unit(value, parse_moment, "a moment such as 2026-11-27T08:00:00Z")
 }
 
 /// Reads a share of `min` at least.
