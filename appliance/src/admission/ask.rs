@@ -93,15 +93,14 @@ pub(super) fn watch<'a>(
     subject: &Subject<'_>,
 ) -> Option<Asked<'a>> {
     let limit = generation.limit(index);
-    let key = match limit.key_of_all {
-        Some(key) => key,
-        None => {
-            let counted = subject.hash(table.secret(), &limit.key);
-            if limit.skip_absent && !counted.is_whole {
-                return None;
-            }
-            counted.key
+    let key = if let Some(key) = limit.key_of_all {
+        key
+    } else {
+        let counted = subject.hash(table.secret(), &limit.key);
+        if limit.skip_absent && !counted.is_whole {
+            return None;
         }
+        counted.key
     };
     Some(Asked {
         index,

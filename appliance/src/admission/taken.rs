@@ -227,14 +227,11 @@ impl<'a> Taken<'a> {
             .chain(looked)
             .filter(|spent| spent.asked.enforced)
             .reduce(|one, other| if other.is_tighter(&one) { other } else { one });
-        match tightest {
-            Some(spent) => Some(spent.standing()),
-            None => {
-                let mut slots = self.slots.iter();
-                let held = slots.find(|(asked, _)| asked.enforced);
-                held.map(|(asked, _)| Standing::of_slots(asked))
-            }
-        }
+        tightest.map(|spent| spent.standing()).or_else(|| {
+            let mut slots = self.slots.iter();
+            let held = slots.find(|(asked, _)| asked.enforced);
+            held.map(|(asked, _)| Standing::of_slots(asked))
+        })
     }
 }
 

@@ -121,7 +121,7 @@ fn bucket(mut answers: Vec<Duration>, rate: f64, burst: f64) -> f64 {
     answers.sort_unstable();
     let (mut tokens, mut last, mut admitted) = (burst, Duration::ZERO, 0.0);
     for at in answers {
-        tokens = (tokens + (at - last).as_secs_f64() * rate).min(burst);
+        tokens = (tokens + at.saturating_sub(last).as_secs_f64() * rate).min(burst);
         last = at;
         if tokens >= 1.0 {
             tokens -= 1.0;
