@@ -99,9 +99,8 @@ fn without_dots(path: &str, slashes: Slashes) -> Result<String, Fault> {
         match name {
             // Some servers take the parameters away first, and climb then.
             "." | ".." if name != segment => return Err(HIDDEN_DOTS),
-            "." => {}
             ".." if kept.pop().is_none() => return Err(ABOVE_ROOT),
-            ".." => {}
+            "." | ".." => {}
             "" if segment.is_empty() && !is_last && slashes == Slashes::Merge => continue,
             _ => {
                 kept.push(segment);

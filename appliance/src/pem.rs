@@ -30,7 +30,7 @@ const BUNDLE: &str = "a PEM file with the certificates of the authorities that a
 ///
 /// # Errors
 /// A file that cannot be read, or that has no certificates or broken ones.
-pub fn chain(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, Problem> {
+pub fn chain(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, Box<Problem>> {
     certificates(file, CHAIN)
 }
 
@@ -38,7 +38,7 @@ pub fn chain(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, Problem> 
 ///
 /// # Errors
 /// A file that cannot be read, or that has no key, more than one, or an encrypted one.
-pub fn key(file: &NamedFile) -> Result<PrivateKeyDer<'static>, Problem> {
+pub fn key(file: &NamedFile) -> Result<PrivateKeyDer<'static>, Box<Problem>> {
     let text = content(file, KEY)?;
     let mut keys = sections::<PrivateKeyDer<'static>>(file, &text, KEY)?;
     match (keys.pop(), keys.len()) {
@@ -58,7 +58,7 @@ pub fn key(file: &NamedFile) -> Result<PrivateKeyDer<'static>, Problem> {
 pub fn certified_key(
     chain_file: &NamedFile,
     key_file: &NamedFile,
-) -> Result<CertifiedKey, Problem> {
+) -> Result<CertifiedKey, Box<Problem>> {
     let (chain, key) = (chain(chain_file)?, key(key_file)?);
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => key_file.problem(
@@ -76,7 +76,7 @@ pub fn certified_key(
 ///
 /// # Errors
 /// A file that cannot be read, or that has no certificates or such as cannot be an authority's.
-pub fn authorities(file: &NamedFile) -> Result<RootCertStore, Problem> {
+pub fn authorities(file: &NamedFile) -> Result<RootCertStore, Box<Problem>> {
     let mut store = RootCertStore::empty();
     for (at, certificate) in certificates(file, BUNDLE)?.into_iter().enumerate() {
         store
@@ -86,7 +86,10 @@ pub fn authorities(file: &NamedFile) -> Result<RootCertStore, Problem> {
     Ok(store)
 }
 
-fn certificates(file: &NamedFile, allowed: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn certificates(
+    file: &NamedFile,
+    allowed: &str,
+) -> Result<Vec<CertificateDer<'static>>, Box<Problem>> {
     let text = content(file, allowed)?;
     let certificates = sections::<CertificateDer<'static>>(file, &text, allowed)?;
     if certificates.is_empty() {
@@ -103,13 +106,17 @@ fn certificates(file: &NamedFile, allowed: &str) -> Result<Vec<CertificateDer<'s
     Ok(certificates)
 }
 
-fn broken(file: &NamedFile, at: usize, error: &impl Display, allowed: &str) -> Problem {
+fn broken(file: &NamedFile, at: usize, error: &impl Display, allowed: &str) -> Box<Problem> {
     let found = format!("whose certificate {} cannot be used: {error}", at + 1);
     file.problem(&found, allowed)
 }
 
 /// The sections of one kind, in the order of the file.
-fn sections<T: PemObject>(file: &NamedFile, text: &[u8], allowed: &str) -> Result<Vec<T>, Problem> {
+fn sections<T: PemObject>(
+    file: &NamedFile,
+    text: &[u8],
+    allowed: &str,
+) -> Result<Vec<T>, Box<Problem>> {
     T::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|error| file.problem(&format!("which is no proper PEM: {error}"), allowed))
@@ -139,7 +146,7 @@ fn labels(text: &[u8]) -> String {
 ///
 /// # Errors
 /// A file that cannot be read, or that is too large.
-pub fn content(file: &NamedFile, allowed: &str) -> Result<Vec<u8>, Problem> {
+pub fn content(file: &NamedFile, allowed: &str) -> Result<Vec<u8>, Box<Problem>> {
     read(&file.path)
         .map_err(|error| file.problem(&format!("which cannot be read: {error}"), allowed))
 }

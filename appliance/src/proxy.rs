@@ -22,6 +22,7 @@ use crate::{
     key::Subject,
     protection::{Protection, Shed},
     refusal::{self, Answer},
+    route::Route,
     server::progress::Phase,
     strict,
 };
@@ -150,6 +151,32 @@ impl Proxy {
         )?;
         Self::respond(session, answer).await
     }
+
+    /// Has a request that was let in served as its route says, within the time it has. True when it is answered
+    /// already, false when its upstream is to answer.
+    async fn serve(
+        &self,
+        session: &mut Session,
+        ctx: &mut Exchange,
+        route: &Route,
+    ) -> Result<bool> {
+        if let Some(span) = route.rule.timeout {
+            ctx.finish_within(self.host.now(), span.into());
+        }
+        if let Some(span) = grpc::timeout(session.req_header()) {
+            ctx.finish_within(ctx.begun, span);
+        }
+        if action::follow(&self.host, session, ctx, route).await? {
+            return Ok(true);
+        }
+        match upgrade::wanted(session.req_header()) {
+            Ok(None) => Ok(false),
+            Ok(Some(protocols)) => {
+                upgrade::open(&self.host, &self.connector, session, ctx, &protocols).await
+            }
+            Err(fault) => self.malformed(session, ctx, fault).await,
+        }
+    }
 }
 
 #[async_trait]
@@ -272,22 +299,7 @@ impl ProxyHttp for Proxy {
                 return Self::respond(session, gate::answer(gate, refused)?).await;
             }
         }
-        if let Some(span) = route.rule.timeout {
-            ctx.finish_within(self.host.now(), span.into());
-        }
-        if let Some(span) = grpc::timeout(session.req_header()) {
-            ctx.finish_within(ctx.begun, span);
-        }
-        if action::follow(&self.host, session, ctx, route).await? {
-            return Ok(true);
-        }
-        match upgrade::wanted(session.req_header()) {
-            Ok(None) => Ok(false),
-            Ok(Some(protocols)) => {
-                upgrade::open(&self.host, &self.connector, session, ctx, &protocols).await
-            }
-            Err(fault) => self.malformed(session, ctx, fault).await,
-        }
+        self.serve(session, ctx, route).await
     }
 
     async fn request_body_filter(

@@ -99,12 +99,10 @@ fn obey(
             Some(Order::Reload) => drop(floodwall.service.reloader.reload()),
             Some(Order::Reopen) => reopen(floodwall),
             Some(Order::Stop) => return Ok(Ending::Stopped),
-            Some(Order::HandOver) => {
-                if hand_over(floodwall, program, watchdog) {
-                    return Ok(Ending::HandedOver);
-                }
+            Some(Order::HandOver) if hand_over(floodwall, program, watchdog) => {
+                return Ok(Ending::HandedOver);
             }
-            None => {}
+            Some(Order::HandOver) | None => {}
         }
         watchdog.feed(floodwall.alive());
     }

@@ -34,8 +34,8 @@ impl NamedFile {
     }
 
     /// What is wrong with the file: `found` goes on after its name, as in "which has no certificate".
-    pub fn problem(&self, found: &str, allowed: impl Into<String>) -> Problem {
-        Problem {
+    pub fn problem(&self, found: &str, allowed: impl Into<String>) -> Box<Problem> {
+        Box::new(Problem {
             file: self.configuration.clone(),
             place: Some(self.place),
             path: self.key.clone(),
@@ -43,7 +43,7 @@ impl NamedFile {
                 found: format!("{}, {found}", self.path.display()),
                 allowed: allowed.into(),
             },
-        }
+        })
     }
 }
 

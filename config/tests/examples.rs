@@ -1,10 +1,6 @@
 //! The contract's examples: what is built loads, and what is not is refused in just those words.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::Path;
 
@@ -19,11 +15,6 @@ fn text_of(name: &str) -> String {
         .join("../tests/examples")
         .join(name);
     std::fs::read_to_string(path).unwrap()
-}
-
-fn problems(text: &str) -> Vec<String> {
-    let problems = Config::from_text(text, "f.yaml").expect_err("must be refused");
-    problems.to_string().lines().map(str::to_owned).collect()
 }
 
 /// Removes the lines that `doomed` picks, and says how the rest loads.

@@ -1,5 +1,6 @@
 //! An origin that breaks off at every byte, says nonsense, or says too much: the client gets a right answer or an end
 //! that looks like one, the next request is served as if nothing had been, and nothing is held for ever.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     io::{Read, Write},

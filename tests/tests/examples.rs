@@ -36,21 +36,6 @@ fn schema_says(yaml: &Yaml) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that a file is refused for exactly these keys or values, each of which it has at the place where its
-/// text begins.
-fn assert_unbuilt(yaml: &Yaml, wanted: &[(&str, &str)]) {
-    let answer = check(yaml);
-    assert_eq!(answer.code, Some(2), "{}", answer.stdout);
-    let found: Vec<&str> = answer.stderr.lines().collect();
-    assert_eq!(found.len(), wanted.len(), "{}", answer.stderr);
-    for (line, (text, path)) in found.into_iter().zip(wanted) {
-        let (row, column) = yaml.place_of(text);
-        let place = format!("floodwall.yaml:{row}:{column}: {path}: ");
-        assert!(line.starts_with(&place), "{line:?} is not at {place:?}");
-        assert!(line.contains("in the contract but not built yet"), "{line}");
-    }
-}
-
 #[test]
 fn the_copies_are_the_contract_s_own() {
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/examples");

@@ -63,7 +63,7 @@ fn over_a_hundred_upgrades_nobody_is_refused() {
             floodwall.hand_over();
             eventually!(
                 served.load(Relaxed) >= before + 10
-                    || visitors.iter().any(|visitor| visitor.is_finished())
+                    || visitors.iter().any(thread::ScopedJoinHandle::is_finished)
             );
         }
         stop.store(true, Relaxed);

@@ -1,5 +1,6 @@
 //! Connections that change their protocol: none is lost, nothing that was said too early is lost, and each is a
 //! request under way until it ends.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::{
     io::{self, Read, Write},

@@ -47,10 +47,10 @@ async fn over_tcp(
 ) -> (Result<Response<Bytes>, FetchError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = plain(listener.local_addr().unwrap());
-    let served =
+    let head =
         tokio::spawn(async move { answer(listener.accept().await.unwrap().0, written).await });
     let fetched = fetch(&server, get(), bounds).await;
-    (fetched, served.await.unwrap())
+    (fetched, head.await.unwrap())
 }
 
 #[tokio::test]

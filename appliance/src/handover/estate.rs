@@ -43,7 +43,7 @@ pub enum Failure {
 }
 
 /// How long a new process may take until it serves: it reads a file of any size and loads a program into the kernel.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often the new process is looked at.
 const LOOK: Duration = Duration::from_millis(100);

@@ -44,13 +44,9 @@ pub(super) fn rewrite(
             }
         },
     }
-    match said("x-forwarded-proto") {
-        Some(proto) => request.insert_header("x-forwarded-proto", proto)?,
-        None => {
-            let scheme = HeaderValue::from_static(connection.scheme());
-            request.insert_header("x-forwarded-proto", scheme)?;
-        }
-    }
+    let proto =
+        said("x-forwarded-proto").unwrap_or_else(|| HeaderValue::from_static(connection.scheme()));
+    request.insert_header("x-forwarded-proto", proto)?;
     match said("x-forwarded-host").or_else(|| from.headers.get(header::HOST).cloned()) {
         Some(host) => request.insert_header("x-forwarded-host", host)?,
         None => {

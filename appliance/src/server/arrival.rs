@@ -113,9 +113,10 @@ impl Newcomer {
             _ if first[0].is_ascii_uppercase() => return Err(self.turn_to_https(line).await),
             _ => return Err(Failure::NotTls),
         }
-        let ja4 = match acceptor.fingerprints {
-            true => fingerprint(&line).await?,
-            false => None,
+        let ja4 = if acceptor.fingerprints {
+            fingerprint(&line).await?
+        } else {
+            None
         };
         let stream = acceptor.engine().accept(line).await.map_err(Failure::of)?;
         let session = acceptor.session(stream.get_ref().1, ja4);

@@ -108,7 +108,10 @@ impl Head {
         let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
         match byte {
             b'\n' if !after_cr => Err(BARE_LF),
-            b'\n' => self.line_ends(),
+            b'\n' => {
+                self.line_ends();
+                Ok(())
+            }
             _ if after_cr => Err(BARE_CR),
             b'\r' => self.line_is_ending(),
             _ => match self.at {
@@ -132,13 +135,12 @@ impl Head {
         }
     }
 
-    fn line_ends(&mut self) -> Result<(), Fault> {
+    fn line_ends(&mut self) {
         self.at = match self.at {
             At::Start => At::Start,
             At::LastByte => At::End,
             _ => At::FieldLine,
         };
-        Ok(())
     }
 
     fn request_line(&mut self, byte: u8) -> Result<(), Fault> {

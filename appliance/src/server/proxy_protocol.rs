@@ -113,11 +113,10 @@ fn binary(bytes: &[u8]) -> Result<Parsed, Malformed> {
         return Ok(Parsed::Partial);
     };
     let source = match (command, family) {
-        (Command::Local, _) => None,
         (Command::Proxy, TCP_OVER_IPV4) => Some(source_v4(rest).ok_or(Malformed)?),
         (Command::Proxy, TCP_OVER_IPV6) => Some(source_v6(rest).ok_or(Malformed)?),
-        // A datagram or a unix socket at the far end: the receiver is to go by the connection itself.
-        (Command::Proxy, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
+        // Its own, or a datagram or a unix socket at the far end: the receiver is to go by the connection itself.
+        (Command::Local, _) | (Command::Proxy, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
         (Command::Proxy, _) => return Err(Malformed),
     };
     Ok(Parsed::Whole { source, length })
@@ -152,9 +151,9 @@ mod tests {
 
     use super::*;
 
-    fn whole(source: Option<&str>, length: usize) -> Result<Parsed, Malformed> {
+    fn whole(source: Option<&str>, length: usize) -> Parsed {
         let source = source.map(|source| source.parse().unwrap());
-        Ok(Parsed::Whole { source, length })
+        Parsed::Whole { source, length }
     }
 
     /// A header of version 2.
@@ -168,16 +167,16 @@ mod tests {
         for (line, expected) in [
             (
                 "PROXY TCP4 192.0.2.1 198.51.100.1 4711 443\r\n",
-                whole(Some("192.0.2.1:4711"), 44),
+                Ok(whole(Some("192.0.2.1:4711"), 44)),
             ),
             (
                 "PROXY TCP6 2001:db8::1 ::1 1 2\r\nGET /",
-                whole(Some("[2001:db8::1]:1"), 32),
+                Ok(whole(Some("[2001:db8::1]:1"), 32)),
             ),
-            ("PROXY UNKNOWN\r\n", whole(None, 15)),
+            ("PROXY UNKNOWN\r\n", Ok(whole(None, 15))),
             (
                 "PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n",
-                whole(None, 43),
+                Ok(whole(None, 43)),
             ),
             ("PROXY TCP4 192.0.2.1", Ok(Parsed::Partial)),
             ("PR", Ok(Parsed::Partial)),
@@ -206,16 +205,16 @@ mod tests {
     fn binary_headers_say_whom_they_are_for_and_more_that_is_skipped() {
         let v4 = [192, 0, 2, 1, 198, 51, 100, 1, 0x12, 0x67, 1, 187];
         let header = v2(0x21, 0x11, &v4);
-        assert_eq!(parse(&header), whole(Some("192.0.2.1:4711"), 28));
+        assert_eq!(parse(&header), Ok(whole(Some("192.0.2.1:4711"), 28)));
         let more = v2(0x21, 0x11, &[&v4[..], b"\x04\x00\x01x"].concat());
-        assert_eq!(parse(&more), whole(Some("192.0.2.1:4711"), 32));
+        assert_eq!(parse(&more), Ok(whole(Some("192.0.2.1:4711"), 32)));
         let mut v6 = [0; 36];
         v6[15] = 1;
         v6[33] = 7;
-        assert_eq!(parse(&v2(0x21, 0x21, &v6)), whole(Some("[::1]:7"), 52));
-        assert_eq!(parse(&v2(0x20, 0x11, &v4)), whole(None, 28), "its own");
-        assert_eq!(parse(&v2(0x20, 0, &[])), whole(None, 16));
-        assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), whole(None, 232));
+        assert_eq!(parse(&v2(0x21, 0x21, &v6)), Ok(whole(Some("[::1]:7"), 52)));
+        assert_eq!(parse(&v2(0x20, 0x11, &v4)), Ok(whole(None, 28)), "its own");
+        assert_eq!(parse(&v2(0x20, 0, &[])), Ok(whole(None, 16)));
+        assert_eq!(parse(&v2(0x21, 0x31, &[0; 216])), Ok(whole(None, 232)));
         for wrong in [
             v2(0x11, 0x11, &v4),
             v2(0x22, 0x11, &v4),

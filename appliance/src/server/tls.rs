@@ -53,7 +53,7 @@ impl Acceptor {
         fingerprints: bool,
     ) -> Result<Self, Vec<Problem>> {
         let certificates = Certificates::load(&wanted.certificates);
-        let asked = asked(wanted).map_err(|problem| vec![problem]);
+        let asked = asked(wanted).map_err(|problem| vec![*problem]);
         let (certificates, asked) = match (certificates, asked) {
             (Ok(certificates), Ok(asked)) => (Arc::new(certificates), asked),
             (one, two) => {
@@ -65,7 +65,7 @@ impl Acceptor {
             // Its place is that of the listener's first file: no value of its own is wrong.
             let found = format!("which rustls does not take: {error}");
             vec![
-                wanted.certificates[0]
+                *wanted.certificates[0]
                     .chain
                     .problem(&found, "certificates for a server"),
             ]
@@ -130,7 +130,7 @@ impl Acceptor {
     }
 }
 
-fn asked(wanted: &ListenerTls) -> Result<Asked, Problem> {
+fn asked(wanted: &ListenerTls) -> Result<Asked, Box<Problem>> {
     let Some(clients) = &wanted.clients else {
         return Ok(Asked::default());
     };

@@ -52,13 +52,18 @@ fn at(body: &[u8], pointer: &str) -> Result<String, NoToken> {
 mod tests {
     use super::*;
 
-    fn taken(take: Take, status: u16, header: &str, body: &'static str) -> Result<String, NoToken> {
+    fn taken(
+        take: &Take,
+        status: u16,
+        header: &str,
+        body: &'static str,
+    ) -> Result<String, NoToken> {
         let answer = Response::builder()
             .status(status)
             .header("x-token", header)
             .body(Bytes::from_static(body.as_bytes()))
             .unwrap();
-        token(&answer, &take).map(|token| String::from_utf8(token.into()).unwrap())
+        token(&answer, take).map(|token| String::from_utf8(token.into()).unwrap())
     }
 
     fn json(pointer: &str) -> Take {
@@ -78,11 +83,14 @@ routes: [{ name: all, upstream: a }]
 
     #[test]
     fn finds_a_header_and_a_place_in_json() {
-        assert_eq!(taken(header(), 200, "abc", ""), Ok("abc".to_owned()));
+        assert_eq!(taken(&header(), 200, "abc", ""), Ok("abc".to_owned()));
         let document = r#"{ "a": { "t": "xyz", "n": 7, "l": [] } }"#;
-        assert_eq!(taken(json("/a/t"), 201, "", document), Ok("xyz".to_owned()));
-        assert_eq!(taken(json("/a/n"), 200, "", document), Ok("7".to_owned()));
-        assert_eq!(taken(json(""), 200, "", "\"all\""), Ok("all".to_owned()));
+        assert_eq!(
+            taken(&json("/a/t"), 201, "", document),
+            Ok("xyz".to_owned())
+        );
+        assert_eq!(taken(&json("/a/n"), 200, "", document), Ok("7".to_owned()));
+        assert_eq!(taken(&json(""), 200, "", "\"all\""), Ok("all".to_owned()));
     }
 
     #[test]
@@ -110,7 +118,7 @@ routes: [{ name: all, upstream: a }]
             (json("/crlf"), 200, "", document, NoToken::Unfit),
             (json("/empty"), 200, "", document, NoToken::Unfit),
         ] {
-            assert_eq!(taken(take, status, field, body), Err(why));
+            assert_eq!(taken(&take, status, field, body), Err(why));
         }
     }
 }

@@ -34,7 +34,7 @@ const TCP6: u8 = 0x21;
 
 /// The header that a connection begins with; for nobody in particular without ends.
 pub(super) fn header(version: ProxyVersion, ends: Option<Ends>) -> Vec<u8> {
-    let ends = ends.map(|ends| ends.of_one_family());
+    let ends = ends.map(Ends::of_one_family);
     match version {
         ProxyVersion::V1 => version_1(ends),
         ProxyVersion::V2 => version_2(ends),
@@ -140,30 +140,30 @@ impl Announcer {
 mod tests {
     use super::*;
 
-    fn ends(client: &str, ours: &str) -> Option<Ends> {
-        Some(Ends {
+    fn ends(client: &str, ours: &str) -> Ends {
+        Ends {
             client: client.parse().unwrap(),
             ours: ours.parse().unwrap(),
-        })
+        }
     }
 
     #[test]
     fn version_1_is_a_line() {
         let said = |ends| String::from_utf8(header(ProxyVersion::V1, ends)).unwrap();
         assert_eq!(
-            said(ends("192.0.2.7:1234", "198.51.100.1:443")),
+            said(Some(ends("192.0.2.7:1234", "198.51.100.1:443"))),
             "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"
         );
         assert_eq!(
-            said(ends("[2001:db8::7]:1", "[::1]:2")),
+            said(Some(ends("[2001:db8::7]:1", "[::1]:2"))),
             "PROXY TCP6 2001:db8::7 ::1 1 2\r\n"
         );
         assert_eq!(
-            said(ends("[::ffff:192.0.2.7]:1", "192.0.2.1:2")),
+            said(Some(ends("[::ffff:192.0.2.7]:1", "192.0.2.1:2"))),
             "PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n"
         );
         assert_eq!(
-            said(ends("192.0.2.7:1", "[::1]:2")),
+            said(Some(ends("192.0.2.7:1", "[::1]:2"))),
             "PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n"
         );
         assert_eq!(said(None), "PROXY UNKNOWN\r\n");
@@ -173,12 +173,12 @@ mod tests {
     fn version_2_is_bytes() {
         let header = |ends| header(ProxyVersion::V2, ends)[12..].to_vec();
         assert_eq!(
-            header(ends("192.0.2.7:258", "198.51.100.1:443")),
+            header(Some(ends("192.0.2.7:258", "198.51.100.1:443"))),
             [
                 0x21, 0x11, 0, 12, 192, 0, 2, 7, 198, 51, 100, 1, 1, 2, 1, 187
             ]
         );
-        let six = header(ends("[2001:db8::7]:1", "[::1]:2"));
+        let six = header(Some(ends("[2001:db8::7]:1", "[::1]:2")));
         assert_eq!(
             (&six[..4], six.len(), six[19], six[35]),
             (&[0x21, 0x21, 0, 36][..], 40, 7, 1)

@@ -13,12 +13,7 @@ thread_local! {
 /// A number below `bound`, each as likely as the others; 0 when `bound` is.
 pub(super) fn below(bound: u64) -> u64 {
     let wide = u128::from(next()) * u128::from(bound);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the upper half of 128 bits has 64"
-    )]
-    let upper = (wide >> 64) as u64;
-    upper
+    (wide >> 64) as u64
 }
 
 /// The next number of this thread: xorshift64* (Vigna, 2016).

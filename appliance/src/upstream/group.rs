@@ -94,9 +94,9 @@ impl Group {
             })
             .collect();
         if upstream.health.is_none() {
-            servers
-                .iter()
-                .for_each(|server| server.live.vitals.forget());
+            for server in &servers {
+                server.live.vitals.forget();
+            }
         }
         let group = Self {
             balancer: Balancer::new(&upstream.balance, &servers),

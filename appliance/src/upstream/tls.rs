@@ -84,7 +84,8 @@ impl Tls {
         let (authorities, own) = match (authorities, own) {
             (Ok(authorities), Ok(own)) => (authorities, own),
             (authorities, own) => {
-                return Err(authorities.err().into_iter().chain(own.err()).collect());
+                let problems = authorities.err().into_iter().chain(own.err());
+                return Err(problems.map(|problem| *problem).collect());
             }
         };
         let identity = identity(tls.verify, authorities.as_deref(), own.as_ref());
@@ -98,7 +99,7 @@ impl Tls {
             authorities: for_engine.map(|trusted| trusted.iter().map(wrapped).collect()),
             certificate: own.as_ref().map(|own| Arc::new(own.for_engine())),
             identity,
-            config: client_config(tls, authorities, own).map_err(|problem| vec![problem])?,
+            config: client_config(tls, authorities, own).map_err(|problem| vec![*problem])?,
         })
     }
 
@@ -132,7 +133,7 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Own {
-    fn load(certificate: &config::UpstreamCertificate) -> Result<Self, Problem> {
+    fn load(certificate: &config::UpstreamCertificate) -> Result<Self, Box<Problem>> {
         // Together, so that a key that is another's is found.
         pem::certified_key(&certificate.chain, &certificate.key)?;
         Ok(Self {
@@ -147,7 +148,7 @@ impl Own {
     }
 }
 
-fn authorities(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn authorities(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, Box<Problem>> {
     // That each can be an authority's is checked by the store.
     pem::authorities(file)?;
     pem::chain(file)
@@ -162,7 +163,7 @@ fn client_config(
     tls: &config::UpstreamTls,
     authorities: Option<Vec<CertificateDer<'static>>>,
     own: Option<Own>,
-) -> Result<Arc<ClientConfig>, Problem> {
+) -> Result<Arc<ClientConfig>, Box<Problem>> {
     let builder = ClientConfig::builder();
     let builder = if tls.verify {
         let mut roots = RootCertStore::empty();

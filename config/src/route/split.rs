@@ -88,7 +88,7 @@ impl Split {
 fn read_arm(
     item: Cursor<'_>,
     upstreams: &Names<'_>,
-    taken: &mut Share,
+    spent: &mut Share,
 ) -> Option<(Arm, Option<Vec<KeyPart>>)> {
     let fields = Fields::open(item, &ARM)?;
     let when = fields.optional("when", Match::read);
@@ -105,13 +105,13 @@ fn read_arm(
         }
         (Some(when), None) => Takes::When(when),
         (None, Some(part)) => {
-            let (from, sum) = (*taken, taken.millionths() + part.millionths());
+            let (from, sum) = (*spent, spent.millionths() + part.millionths());
             if sum > Share::WHOLE.millionths() {
-                let found = format!("{part} when only {} is left", left(*taken));
+                let found = format!("{part} when only {} is left", left(*spent));
                 return fields.refuse("share", found, "shares of 100% together");
             }
-            *taken = Share::of_millionths(sum);
-            Takes::Share { from, to: *taken }
+            *spent = Share::of_millionths(sum);
+            Takes::Share { from, to: *spent }
         }
         (None, None) => Takes::Rest,
     };

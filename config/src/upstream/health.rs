@@ -123,9 +123,12 @@ impl Health {
 impl Check {
     fn read(fields: &Fields<'_>) -> Option<Self> {
         let path = fields.optional("path", target);
-        let tcp = fields.optional("tcp", |value| match flag(value)? {
-            true => Some(()),
-            false => value.refuse("true, or `path` instead"),
+        let tcp = fields.optional("tcp", |value| {
+            if flag(value)? {
+                Some(())
+            } else {
+                value.refuse("true, or `path` instead")
+            }
         });
         let host = fields.optional("host", authority);
         let status = fields.optional("status", |list| {

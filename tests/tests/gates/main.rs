@@ -1,5 +1,4 @@
 //! Gates over real HTTP: the steps of a flash sale, places under a rush, and who is in after a kill.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod data;
 mod rush;

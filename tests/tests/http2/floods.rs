@@ -148,10 +148,10 @@ fn a_header_bomb_is_refused() -> io::Result<()> {
     let (web, origin, _floodwall) = start();
     let mut client = Http2::connect(web)?;
     let (stream, mut open) = get(&mut client, "/");
-    // A field of 3000 bytes goes into the table as its newest entry, which is number 62.
+    // A field of 3000 bytes goes into the table as its newest entry, which is number 62 (0x3e).
     open.payload.extend([0x40, 1, b'x', 127, 0xb9, 0x16]);
     open.payload.extend([b'y'; 3000]);
-    open.payload.extend([0x80 | 62; 4000]);
+    open.payload.extend([0x80 | 0x3e; 4000]);
     client.send(&open)?;
     let refused = client.end_of(stream);
     assert!(

@@ -130,8 +130,8 @@ fn what_no_server_answers_is_told_in_grpc_s_words() {
         late.contains("grpc-status: 4\r\n"),
         "the route's bound: {late}"
     );
-    let served = header(web, "One", &["x-few: yes"]);
-    assert!(!served.contains("grpc-status: 8\r\n"), "{served}");
+    let first = header(web, "One", &["x-few: yes"]);
+    assert!(!first.contains("grpc-status: 8\r\n"), "{first}");
     let refused = header(web, "One", &["x-few: yes"]);
     assert!(refused.contains("grpc-status: 8\r\n"), "{refused}");
     assert!(

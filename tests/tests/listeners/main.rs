@@ -1,4 +1,9 @@
 //! Where clients come in: TLS, unix sockets and the PROXY protocol, with clients that others wrote.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 use std::net::SocketAddr;
 

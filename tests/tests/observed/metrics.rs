@@ -32,6 +32,7 @@ fn scrape(admin: SocketAddr) -> Page {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers")]
 fn requests_are_counted_and_timed_by_route_status_and_upstream() {
     let (web, admin, origin) = (Loopback::free(), Loopback::free(), Origin::start());
     let yaml = Yaml::new(FILE)

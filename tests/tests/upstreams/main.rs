@@ -1,4 +1,5 @@
 //! Upstreams that fail: what is tried again, when an upstream is asked no more, and how much it is asked at once.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic")]
 
 use std::net::SocketAddr;
 

@@ -143,5 +143,5 @@ async fn drained(exchange: &Exchange, mut leave: watch::Receiver<bool>) {
         return std::future::pending().await;
     }
     let drain: Duration = exchange.generation.config.server.drain.into();
-    tokio::time::sleep(drain - drain / 10).await;
+    tokio::time::sleep(drain.saturating_sub(drain / 10)).await;
 }

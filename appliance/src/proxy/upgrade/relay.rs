@@ -70,12 +70,11 @@ pub(super) async fn answer(
         &mut count,
     )
     .await;
-    let ended = match passed {
-        Ok(()) => client.shutdown().await.is_ok(),
-        Err(_) => {
-            client.get_ref().line().reset();
-            false
-        }
+    let ended = if passed.is_ok() {
+        client.shutdown().await.is_ok()
+    } else {
+        client.get_ref().line().reset();
+        false
     };
     Outcome {
         bytes,

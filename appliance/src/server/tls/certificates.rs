@@ -43,7 +43,7 @@ impl Certificates {
         for (at, certificate) in wanted.iter().enumerate() {
             match Served::load(certificate, at == 0) {
                 Ok(served) => all.push(served),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
         }
         if !problems.is_empty() {
@@ -115,7 +115,7 @@ impl Certificates {
 }
 
 impl Served {
-    fn load(wanted: &config::Certificate, is_first: bool) -> Result<Self, Problem> {
+    fn load(wanted: &config::Certificate, is_first: bool) -> Result<Self, Box<Problem>> {
         let mut key = pem::certified_key(&wanted.chain, &wanted.key)?;
         let facts =
             names::facts(&key.cert[0]).map_err(|found| wanted.chain.problem(&found, CHAIN))?;
@@ -139,7 +139,7 @@ impl Served {
 const CHAIN: &str = "a PEM file of certificates, the own one first";
 
 /// Reads an OCSP response. Whether it is about this certificate, and new enough, is for clients to judge.
-fn staple(file: &NamedFile) -> Result<Vec<u8>, Problem> {
+fn staple(file: &NamedFile) -> Result<Vec<u8>, Box<Problem>> {
     let bytes = pem::content(file, OCSP)?;
     // OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED, ... }, and 0 is successful (RFC 6960, 4.2.1).
     let content = match bytes.get(..2) {

@@ -23,7 +23,7 @@ pub(super) fn fingerprint(hello: &Hello) -> String {
         ciphers.len().min(99),
         extensions.len().min(99),
         protocol(hello.alpn.as_deref()),
-        hash(&list(sorted(ciphers))),
+        hash(&list(&sorted(ciphers))),
         hash(&extensions_and_signatures(hello, extensions)),
     )
 }
@@ -31,11 +31,11 @@ pub(super) fn fingerprint(hello: &Hello) -> String {
 fn extensions_and_signatures(hello: &Hello, mut extensions: Vec<u16>) -> String {
     extensions.retain(|kind| ![SERVER_NAME, ALPN].contains(kind));
     let signatures = meant(&hello.signature_algorithms);
-    let extensions = list(sorted(extensions));
+    let extensions = list(&sorted(extensions));
     if signatures.is_empty() {
         extensions
     } else {
-        format!("{extensions}_{}", list(signatures))
+        format!("{extensions}_{}", list(&signatures))
     }
 }
 
@@ -76,7 +76,7 @@ fn sorted(mut values: Vec<u16>) -> Vec<u16> {
     values
 }
 
-fn list(values: Vec<u16>) -> String {
+fn list(values: &[u16]) -> String {
     let values: Vec<_> = values.iter().map(|value| format!("{value:04x}")).collect();
     values.join(",")
 }

@@ -13,7 +13,10 @@ use rustls::{RootCertStore, crypto::ring::Ticketer, server::ProducesTickets};
 
 /// The tickets of every listener, by its name.
 #[derive(Debug, Default)]
-pub struct Tickets(Mutex<HashMap<String, (Asked, Arc<dyn ProducesTickets>)>>);
+pub struct Tickets(Mutex<HashMap<String, Known>>);
+
+/// The keys of a listener, with what it asked its clients for when they were new.
+type Known = (Asked, Arc<dyn ProducesTickets>);
 
 /// What a session was asked for when it began.
 #[derive(Clone, Debug, Default)]
