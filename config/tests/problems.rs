@@ -75,7 +75,7 @@ fn keys() {
         (
             BySchema,
             "server: { thread: 2 }",
-            "f:3:11: server.thread: unknown key, did you mean `threads`?; allowed: threads, drain",
+            "f:3:11: server.thread: unknown key, did you mean `threads`?; allowed: threads, drain, merge_slashes",
         ),
         (
             BySchema,

@@ -68,8 +68,12 @@ fn it_shows_every_key() {
         "",
         &mut unshown,
     );
-    // Shown once, under a route: a match of a limit has the same keys, and a refusal those of an answer.
+    // Shown once, under a route: a match of a limit or a split has the same keys, and a refusal those of an answer.
     unshown.retain(|path| !path.starts_with(".limits.*.match."));
+    unshown.retain(|path| !path.starts_with(".routes[].split[].when."));
+    for answer in ["before", "refused", "full", "after"] {
+        unshown.retain(|path| !path.starts_with(&format!(".gates.*.{answer}.")));
+    }
     unshown.retain(|path| !path.starts_with(".upstreams.*.breaker.open."));
     // Shown once, on the other list.
     unshown.retain(|path| path != ".prefilter.allow[][].file");

@@ -77,14 +77,14 @@ fn sighup_reloads_and_tells_the_service_manager() {
     site.write(&RESPOND.replace("ok", "new"));
     service.signal(Signal::SIGHUP);
     assert!(service.hear("RELOADING=1\nMONOTONIC_USEC=").is_some());
-    assert!(service.hear("READY=1\nSTATUS=generation 2 ").is_some());
+    assert!(service.hear("STATUS=generation 2 ").is_some());
     assert_eq!(http::get(site.web, "/").unwrap().body, "new\n");
     site.write("routes: nonsense\n");
     service.signal(Signal::SIGHUP);
     assert!(
         service
             .hear(
-                "READY=1\nSTATUS=generation 2 in the proxy; the pre-filter is off; reload refused"
+                "STATUS=generation 2 in the proxy; the pre-filter is off; reload refused"
             )
             .is_some()
     );
