@@ -83,9 +83,7 @@ fn sighup_reloads_and_tells_the_service_manager() {
     service.signal(Signal::SIGHUP);
     assert!(
         service
-            .hear(
-                "STATUS=generation 2 in the proxy; the pre-filter is off; reload refused"
-            )
+            .hear("STATUS=generation 2 in the proxy; the pre-filter is off; reload refused")
             .is_some()
     );
     assert_eq!(http::get(site.web, "/").unwrap().body, "new\n");
