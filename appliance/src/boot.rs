@@ -229,7 +229,7 @@ fn estate(
     if let Some(admin) = admin {
         estate.add(handover::ADMIN.to_owned(), admin.try_clone()?.into());
     }
-    bound.bequeath(&mut estate)?;
+    bound.bequeath(&mut estate, &left)?;
     Ok((estate, left))
 }
 

@@ -270,6 +270,8 @@ impl Floodwall<'_> {
 
     /// Starts a process again on the same folder, and waits until it is ready.
     pub fn start_again(&mut self) {
+        // What the last process said is not what this one will say.
+        self.manager.hear_all();
         let before = self.times_ready();
         self.process = self.launch.spawn(&self.folder);
         self.await_ready(before + 1);

@@ -7,6 +7,11 @@ use std::{
     thread,
 };
 
+use crate::wait;
+
+/// Said to oneself.
+const MARK: &str = "X_HEARD=all";
+
 /// A socket that listens to one service.
 #[derive(Debug)]
 pub(crate) struct Manager {
@@ -22,6 +27,22 @@ impl Manager {
         let writing = Arc::clone(&heard);
         thread::spawn(move || listen(&listening, &writing));
         Self { socket, heard }
+    }
+
+    /// Waits until everything is heard that was said by now.
+    pub(crate) fn hear_all(&self) {
+        let before = self.marks();
+        let address = self.socket.local_addr().expect("the socket is bound");
+        let path = address.as_pathname().expect("it was bound to a path");
+        self.socket
+            .send_to(MARK.as_bytes(), path)
+            .expect("the socket takes what it sends itself");
+        let heard = wait::until(wait::PATIENCE, || (self.marks() > before).then_some(()));
+        assert!(heard.is_some(), "the listening thread has ended");
+    }
+
+    fn marks(&self) -> usize {
+        self.heard().iter().filter(|line| *line == MARK).count()
     }
 
     /// All lines so far, such as `READY=1`.

@@ -10,7 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -65,8 +65,8 @@ pub(super) enum Listening {
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
-    /// Another process has the socket now.
-    given: AtomicBool,
+    /// Whether another process has the socket by now; unset where there can be none.
+    left: OnceLock<Arc<AtomicBool>>,
 }
 
 /// Connections that the kernel keeps for a listener until they are accepted, at most.
@@ -118,17 +118,17 @@ pub fn bind(config: &Config, inheritance: &mut Inheritance) -> Result<Bound, Bin
 }
 
 impl Bound {
-    /// Adds every listener to what a successor is to have.
+    /// Adds every listener to what a successor is to have. Once `left` says that there is one, files are its to remove.
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn bequeath(&self, estate: &mut Estate) -> io::Result<()> {
+    pub fn bequeath(&self, estate: &mut Estate, left: &Arc<AtomicBool>) -> io::Result<()> {
         for door in &self.doors {
             let socket = match &door.socket {
                 Listening::Tcp(socket) => socket.as_fd().try_clone_to_owned()?,
                 Listening::Unix(socket, file) => {
-                    // From here on it is the successor's to remove.
-                    file.given.store(true, Relaxed);
+                    // Set once: there is one estate.
+                    let _ = file.left.set(Arc::clone(left));
                     socket.as_fd().try_clone_to_owned()?
                 }
             };
@@ -205,7 +205,7 @@ impl SocketFile {
         Ok(Self {
             path: path.to_owned(),
             inode: inode(path)?,
-            given: AtomicBool::new(false),
+            left: OnceLock::new(),
         })
     }
 }
@@ -217,7 +217,8 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let mine = inode(&self.path).is_ok_and(|found| found == self.inode);
-        if mine && !self.given.load(Relaxed) {
+        let has_successor = self.left.get().is_some_and(|left| left.load(Relaxed));
+        if mine && !has_successor {
             // Somebody else has removed it at the same time, which is as good.
             let _ = fs::remove_file(&self.path);
         }
