@@ -62,9 +62,9 @@ fn a_certificate_must_be_signed_by_the_authority_and_for_the_server() {
     };
     assert_eq!(asked(&server, &tls("app.test", &ca)), (200, String::new()));
     for (tls, said) in [
-        (tls("other.test", &ca), "NotValidForName"),
+        (tls("other.test", &ca), "not valid for name"),
         (tls("app.test", &other), "UnknownIssuer"),
-        (format!("{{ ca: {} }}", ca.display()), "NotValidForName"),
+        (format!("{{ ca: {} }}", ca.display()), "not valid for name"),
     ] {
         let (status, error) = asked(&server, &tls);
         assert_eq!(status, 502, "{tls}");
