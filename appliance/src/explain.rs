@@ -1,5 +1,6 @@
 //! What would become of a request, asked without sending one and without charging anything.
 
+mod changes;
 mod way;
 
 use std::{
@@ -64,6 +65,9 @@ pub struct Explanation {
     pub split: Option<String>,
     /// What the upstream would be asked for, when that is not what the client asked for.
     pub rewritten: Option<Rewritten>,
+    /// What else the route does with the request and the response, in the words of the file. Variables stand as they are:
+    /// a token is never shown.
+    pub changes: Vec<String>,
     pub action: Outcome,
 }
 
@@ -229,6 +233,9 @@ fn follow(
         split: route.and_then(|route| way::split(&route.rule, &subject)),
         rewritten: route.and_then(|route| way::rewritten(&route.rule.rewrite, request.path)),
         gate,
+        changes: route.map_or(Vec::new(), |route| {
+            changes::of(&route.rule, &generation.config)
+        }),
         action,
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing is counted here. The request path adds to plain atomics, and a scrape reads them.
 
 mod answers;
+mod mirrors;
 mod tokens;
 
 use std::{fmt, sync::Arc};
@@ -65,6 +66,7 @@ fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     }
     upstreams(status, page)?;
     tokens::write(&status.tokens, page)?;
+    mirrors::write(&status.mirrors, page)?;
     table(status, page)?;
     prefilter(status, page)
 }

@@ -20,6 +20,7 @@ use crate::{
     blocks, client, gate,
     host::Host,
     key::Subject,
+    pages,
     protection::{Protection, Shed},
     refusal::{self, Answer},
     route::Route,
@@ -242,8 +243,8 @@ impl ProxyHttp for Proxy {
         let Some(route) = generation.router.find(&request) else {
             ctx.verdict = Verdict::Unrouted;
             self.host.stats.requests.unrouted.one();
-            return Self::respond(session, refusal::plain(404, "no route takes this request")?)
-                .await;
+            let answer = pages::answer(&generation, None, 404, "no route takes this request")?;
+            return Self::respond(session, answer).await;
         };
         ctx.route = Some(Arc::clone(route));
         if let Some(protection) = &generation.protection {
@@ -310,6 +311,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Exchange,
     ) -> Result<()> {
         http2::pass(&self.host, session, body, end, ctx);
+        if ctx.copy.is_some() {
+            forward::copy_body(&self.host, ctx, body.as_deref().unwrap_or_default(), end);
+        }
         let bytes = body.as_ref().map_or(0, |bytes| bytes.len() as u64);
         ctx.body_bytes += bytes;
         let after = &ctx.admission.after;
@@ -371,7 +375,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Exchange,
     ) -> Result<()> {
         http2::await_body(&self.host, session, ctx);
-        forward::rewrite(session.req_header(), request, ctx)
+        forward::rewrite(session.req_header(), request, ctx)?;
+        forward::copy_head(request, ctx);
+        Ok(())
     }
 
     async fn upstream_response_filter(
@@ -380,7 +386,8 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        onward::answered(&self.host, session, ctx, response.status)
+        onward::answered(&self.host, session, ctx, response.status)?;
+        report::intercept(response.status, ctx)
     }
 
     async fn response_filter(
@@ -392,6 +399,7 @@ impl ProxyHttp for Proxy {
         if self.host.leaving.load(Relaxed) {
             session.set_keepalive(None);
         }
+        report::compress(session.req_header(), response, ctx)?;
         report::decorate(&self.host, session.req_header(), response, ctx)
     }
 
@@ -399,9 +407,12 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Exchange,
     ) -> Result<Option<Duration>> {
+        if let Some(encoder) = &mut ctx.encoder {
+            report::encode(encoder, body, end)?;
+        }
         let after = &ctx.admission.after;
         if !after.is_empty() {
             let bytes = body.as_ref().map_or(0, |bytes| bytes.len() as u64);

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use floodwall_config::{self as config, HostPattern, Match, ValuePattern};
 use smallvec::SmallVec;
 
-use crate::{request::RequestView, tokens::Tokens};
+use crate::{request::RequestView, stats::Stats, tokens::Tokens};
 
 pub use compiled::Route;
 
@@ -31,11 +31,11 @@ struct Paths {
 }
 
 impl Router {
-    pub fn compile(routes: &[config::Route], tokens: &Tokens) -> Self {
+    pub fn compile(routes: &[config::Route], tokens: &Tokens, stats: &Stats) -> Self {
         let mut compiled = Self {
             routes: routes
                 .iter()
-                .map(|route| Arc::new(Route::compile(route, tokens)))
+                .map(|route| Arc::new(Route::compile(route, tokens, stats)))
                 .collect(),
             by_host: HashMap::new(),
             any_host: Paths::default(),
@@ -44,6 +44,11 @@ impl Router {
             compiled.file(&route.matches, index);
         }
         compiled
+    }
+
+    /// All routes, in the order of the file.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
     }
 
     /// The first route that matches.
@@ -197,7 +202,7 @@ routes:
     fn found(method: &str, host: &str, target: &str, headers: &[(&'static str, &str)]) -> String {
         let config = Config::from_text(FILE, std::path::Path::new("routes.yaml")).unwrap();
         let tokens = Tokens::compile(&config, &Arc::default());
-        let router = Router::compile(&config.routes, &tokens);
+        let router = Router::compile(&config.routes, &tokens, &Stats::default());
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());

@@ -22,6 +22,7 @@ pub use self::{
 use crate::{
     gate::Register,
     limit::live::Live,
+    mirror::MirrorStats,
     server::{arrival::Failures, census::Census, http2::Offence, tls::Tickets},
     tokens, upstream,
 };
@@ -39,6 +40,7 @@ pub struct Stats {
     limits: Mutex<BTreeMap<String, Arc<LimitStats>>>,
     routes: Mutex<BTreeMap<String, Arc<RouteStats>>>,
     upstreams: Mutex<BTreeMap<String, Arc<upstream::State>>>,
+    mirrors: Mutex<BTreeMap<String, Arc<MirrorStats>>>,
     doors: Mutex<Vec<(String, Arc<Census>)>>,
 }
 
@@ -185,6 +187,11 @@ impl Stats {
     /// The state of the upstream of this name, new or as it stands.
     pub fn upstream(&self, name: &str) -> Arc<upstream::State> {
         Arc::clone(lock(&self.upstreams).entry(name.to_owned()).or_default())
+    }
+
+    /// The counters of the mirror of the route of this name, new or as they stand.
+    pub fn mirror(&self, route: &str) -> Arc<MirrorStats> {
+        Arc::clone(lock(&self.mirrors).entry(route.to_owned()).or_default())
     }
 
     /// Takes note of the listeners' connection counts.

@@ -22,6 +22,7 @@ use crate::{
     generation::Generation,
     host::Host,
     limit::Limit,
+    mirror::{self, MirrorStatus},
     prefilter::KernelStatus,
     protection::status::ProtectionStatus,
     reload::LastReload,
@@ -52,6 +53,7 @@ pub struct Status {
     pub limits: Vec<LimitStatus>,
     pub tokens: Vec<TokenStatus>,
     pub gates: Vec<GateStatus>,
+    pub mirrors: Vec<MirrorStatus>,
     /// Absent when the file has no `protection`.
     pub protection: Option<ProtectionStatus>,
     pub prefilter: KernelStatus,
@@ -334,6 +336,7 @@ impl Status {
             limits: limits(&generation, host.now()),
             tokens: tokens::status::all(&generation.tokens),
             gates: gates(&generation, host),
+            mirrors: mirror::status(&generation),
             protection: generation
                 .protection
                 .as_ref()

@@ -12,12 +12,12 @@ use crate::read::{Cursor, Fields, Names, Report, counted, text};
 use crate::route::Known;
 use crate::section::{ANY, Key, ONE, Section, Shape, TEXT};
 use crate::{
-    Admin, Clients, Gate, Limit, Listener, Log, Prefilter, Protection, Route, ServerSettings,
-    Token, Upstream,
+    Admin, Clients, ErrorPages, Gate, Limit, Listener, Log, Prefilter, Protection, Route,
+    ServerSettings, Token, Upstream,
 };
 use crate::{
-    admin, clients, gate, limit, listener, log, prefilter, protection, route, server, socket,
-    token, upstream, yaml,
+    admin, clients, error_page, gate, limit, listener, log, prefilter, protection, route, server,
+    socket, token, upstream, yaml,
 };
 
 /// A configuration in which every value is in range and every name that is used exists.
@@ -35,6 +35,8 @@ pub struct Config {
     /// What is fetched in the background and put into headers.
     pub tokens: Vec<Token>,
     pub gates: Vec<Gate>,
+    /// What is shown instead of errors; a route's own come first.
+    pub errors: ErrorPages,
     /// None: nothing is shed.
     pub protection: Option<Protection>,
     /// None: no packet filter is asked for.
@@ -119,6 +121,11 @@ pub(crate) static SECTION: Section = Section {
             "gates",
             Shape::Named(&gate::SECTION, ANY),
             "who is let in when there is less than is asked for",
+        ),
+        Key::new(
+            "errors",
+            Shape::Named(&error_page::SECTION, ANY),
+            "what is shown instead of errors, by status",
         ),
         Key::new(
             "protection",
@@ -215,6 +222,7 @@ impl Config {
             upstreams: Names::new("upstream", fields.names_in("upstreams")),
             tokens: Names::new("token", fields.names_in("tokens")),
             gates: Names::new("gate", fields.names_in("gates")),
+            folder,
         };
         let named_routes = Names::new("route", fields.names_of_items("routes"));
         let mut bound = Bound::default();
@@ -241,6 +249,11 @@ impl Config {
         let limits = fields.or("limits", |map| map.pairs(read_limit), Vec::new());
         let tokens = fields.or("tokens", |map| tokens(map, &known), Vec::new());
         let gates = fields.or("gates", |map| map.pairs(Gate::read), Vec::new());
+        let errors = fields.or(
+            "errors",
+            |map| ErrorPages::read(map, folder),
+            ErrorPages::default(),
+        );
         let protection = fields.optional("protection", Protection::read);
         let prefilter = fields.optional("prefilter", |value| Prefilter::read(value, folder));
         let admin = fields.or(
@@ -259,6 +272,7 @@ impl Config {
             limits: limits?,
             tokens: tokens?,
             gates: gates?,
+            errors: errors?,
             protection: protection?,
             prefilter: prefilter?,
             admin: admin?,

@@ -78,6 +78,7 @@ impl Config {
         );
         routes::compare(&mut changes, self, new);
         tokens::compare(&mut changes, self, new);
+        changes.edited("errors", &self.errors, &new.errors);
         prefilter::live(
             &mut changes,
             self.prefilter.as_ref(),

@@ -26,6 +26,7 @@ mod admin;
 mod clients;
 mod config;
 mod diff;
+mod error_page;
 mod gate;
 mod header;
 mod key;
@@ -60,6 +61,7 @@ pub use admin::Admin;
 pub use clients::Clients;
 pub use config::{Config, GateIndex, LimitIndex, UpstreamIndex};
 pub use diff::{Change, ChangeKind};
+pub use error_page::{ErrorPage, ErrorPages};
 pub use gate::{Draw, Gate, Nameless};
 pub use header::{Header, HeaderEdits, HeaderName, HeaderRule};
 pub use key::KeyPart;
@@ -83,7 +85,8 @@ pub use protection::{Measure, Priority, Protection, Resource, Stalled, Strategy,
 pub use rate::Rate;
 pub use response::Response;
 pub use route::{
-    Action, Arm, Location, NewPath, Path as RedirectPath, Redirect, Rewrite, Route, Split, Takes,
+    Action, Algorithm, Arm, Compress, CompressionLevel, Location, MediaType, Mirror, NewPath,
+    Path as RedirectPath, Redirect, Rewrite, Route, Split, Takes,
 };
 pub use schema::schema;
 pub use server::ServerSettings;

@@ -57,7 +57,7 @@ impl Response {
     }
 
     /// What an upstream that is not asked answers when it says nothing about it.
-    pub(crate) fn unavailable() -> Self {
+    pub fn unavailable() -> Self {
         Self::bare(503)
     }
 

@@ -1,8 +1,12 @@
 //! `routes[]`: what is done with which request.
 
+mod compress;
+mod mirror;
 mod redirect;
 pub(crate) mod rewrite;
 mod split;
+
+use std::path::Path as FilePath;
 
 use floodwall_limiter::Nanos;
 
@@ -10,9 +14,13 @@ use crate::read::{
     self, Cursor, Fields, NAME_PATTERN, Names, SHORTEST, choice, span, text, unique_list,
 };
 use crate::section::{ANY, DURATION, Key, NAME, ONE, Section, Shape};
-use crate::{GateIndex, HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex};
-use crate::{header, matching, response};
+use crate::{
+    ErrorPages, GateIndex, HeaderEdits, LimitIndex, Match, Priority, Response, UpstreamIndex,
+};
+use crate::{error_page, header, matching, response};
 
+pub use compress::{Algorithm, Compress, Level as CompressionLevel, MediaType};
+pub use mirror::Mirror;
 pub use redirect::{Location, Path, Redirect};
 pub use rewrite::{NewPath, Rewrite};
 pub use split::{Arm, Split, Takes};
@@ -36,6 +44,12 @@ pub struct Route {
     pub response_headers: HeaderEdits,
     /// What the upstream gets to see instead of the path and the host.
     pub rewrite: Rewrite,
+    /// Who gets copies of its requests.
+    pub mirror: Option<Mirror>,
+    /// What is shown instead of errors, before the file's own.
+    pub errors: ErrorPages,
+    /// Which responses are made smaller on the way to the client.
+    pub compress: Option<Compress>,
     /// The whole request from its header to the last byte of the response; only with an upstream.
     pub timeout: Option<Nanos>,
 }
@@ -117,6 +131,21 @@ pub(crate) static SECTION: Section = Section {
             "another path or host for the upstream",
         ),
         Key::new(
+            "mirror",
+            Shape::Section(&mirror::SECTION),
+            "another upstream that gets copies",
+        ),
+        Key::new(
+            "errors",
+            Shape::Named(&error_page::SECTION, ANY),
+            "what is shown instead of errors, before the file's own",
+        ),
+        Key::new(
+            "compress",
+            compress::SHAPE,
+            "which responses are compressed; none by default",
+        ),
+        Key::new(
             "timeout",
             DURATION,
             "for the whole exchange with the upstream",
@@ -134,6 +163,8 @@ pub(crate) struct Known<'a> {
     pub(crate) upstreams: Names<'a>,
     pub(crate) tokens: Names<'a>,
     pub(crate) gates: Names<'a>,
+    /// Where the file lies.
+    pub(crate) folder: &'a FilePath,
 }
 
 impl Route {
@@ -157,6 +188,13 @@ impl Route {
             |value| Rewrite::read(value, matches.as_ref()),
             Rewrite::default(),
         );
+        let mirror = fields.optional("mirror", |value| Mirror::read(value, &known.upstreams));
+        let errors = fields.or(
+            "errors",
+            |map| ErrorPages::read(map, known.folder),
+            ErrorPages::default(),
+        );
+        let compress = fields.or("compress", Compress::read, None);
         let action = Action::read(&fields, matches.as_ref(), known);
         Some(Self {
             name: name?,
@@ -168,13 +206,22 @@ impl Route {
             request_headers: request_headers?,
             response_headers: response_headers?,
             rewrite: rewrite?,
+            mirror: mirror?,
+            errors: errors?,
+            compress: compress?,
             timeout: timeout?,
         })
     }
 }
 
 /// Keys about the way to an upstream.
-const ONWARD: [&str; 3] = ["request_headers", "rewrite", "timeout"];
+const ONWARD: [&str; 5] = [
+    "request_headers",
+    "rewrite",
+    "mirror",
+    "compress",
+    "timeout",
+];
 
 impl Action {
     fn read(fields: &Fields<'_>, matches: Option<&Match>, known: &Known<'_>) -> Option<Self> {

@@ -43,22 +43,26 @@ impl StatusRange {
     /// The same without a word about what is wrong, for those who allow other things too.
     pub(crate) fn of(value: Cursor<'_>) -> Option<Self> {
         match (value.kind()?, value.written()?) {
-            (ScalarKind::Integer(status @ 100..=599), _) => {
-                let status = u16::try_from(status).ok()?;
-                Some(Self {
-                    first: status,
-                    last: status,
-                })
-            }
-            (ScalarKind::Text, class) => {
-                let hundreds: u16 = class.strip_suffix("xx")?.parse().ok()?;
-                (1..=5).contains(&hundreds).then_some(Self {
-                    first: hundreds * 100,
-                    last: hundreds * 100 + 99,
-                })
-            }
+            (ScalarKind::Integer(_), written) => Self::named(written),
+            (ScalarKind::Text, written) if written.ends_with("xx") => Self::named(written),
             _ => None,
         }
+    }
+
+    /// Reads `502` or `5xx`, wherever it stands.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        if let Some(hundreds) = text.strip_suffix("xx") {
+            let hundreds: u16 = hundreds.parse().ok()?;
+            return (1..=5).contains(&hundreds).then_some(Self {
+                first: hundreds * 100,
+                last: hundreds * 100 + 99,
+            });
+        }
+        let status = text.parse().ok()?;
+        (100..=599).contains(&status).then_some(Self {
+            first: status,
+            last: status,
+        })
     }
 }
 

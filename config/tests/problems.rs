@@ -60,17 +60,17 @@ fn keys() {
         (
             BySchema,
             "limts: {}",
-            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
+            "f:3:1: limts: unknown key, did you mean `limits`?; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, errors, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "backends: {}",
-            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
+            "f:3:1: backends: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, errors, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
             "<<: {}",
-            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, protection, prefilter, admin, log, state, server",
+            "f:3:1: <<: unknown key; allowed: listeners, clients, upstreams, routes, limits, tokens, gates, errors, protection, prefilter, admin, log, state, server",
         ),
         (
             BySchema,
@@ -997,6 +997,21 @@ fn redirects_and_rewrites() {
         ),
         (
             BySchema,
+            "upstream: app, compress: { types: [text] }",
+            "f:4:56: routes[0].compress.types[0]: found `text`; allowed: a media type without parameters, such as text/html or text/*",
+        ),
+        (
+            ByReader,
+            "respond: {}, compress: true",
+            "f:4:44: routes[0].compress: found it beside `respond`, where nothing is sent on; allowed: only beside `upstream` or `split`",
+        ),
+        (
+            BySchema,
+            "upstream: app, mirror: { share: 5% }",
+            "f:4:44: routes[0].mirror.upstream: is missing; allowed: the upstream that gets the copies",
+        ),
+        (
+            BySchema,
             "upstream: app, rewrite: { host: 'a b' }",
             "f:4:53: routes[0].rewrite.host: found `a b`; allowed: a host, with a port if need be, such as app.internal:8080",
         ),
@@ -1013,6 +1028,28 @@ fn redirects_and_rewrites() {
     ] {
         check_route(seen, &format!("{{ name: a, {rest} }}"), expected);
     }
+}
+
+#[test]
+fn error_pages() {
+    check(&[
+        (
+            ByReader,
+            "errors: { '302': { body: a } }",
+            "f:3:18: errors.302: found `302`; allowed: a status such as 502, or 4xx or 5xx",
+        ),
+        (
+            BySchema,
+            "errors: { '502': { body: a, file: b } }",
+            "f:3:18: errors.502: found `body` and `file`; allowed: exactly one of body, file
+f:3:35: errors.502.file: found b, which cannot be read: No such file or directory (os error 2); allowed: a text file",
+        ),
+        (
+            ByReader,
+            "errors: { 5xx: { file: not-there.html } }",
+            "f:3:24: errors.5xx.file: found not-there.html, which cannot be read: No such file or directory (os error 2); allowed: a text file",
+        ),
+    ]);
 }
 
 #[test]

@@ -111,6 +111,9 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure>
         writeln!(out, "gate        {}: {}", gate.name, gate.would)?;
     }
     writeln!(out, "outcome     {}", outcome(explanation))?;
+    for change in &explanation.changes {
+        writeln!(out, "with        {change}")?;
+    }
     if !explanation.limits.is_empty() {
         writeln!(out)?;
         limits(&explanation.limits).write(out)?;

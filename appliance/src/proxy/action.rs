@@ -11,7 +11,7 @@ use crate::{
     facts::Facts,
     host::Host,
     key::Subject,
-    redirect,
+    pages, redirect,
     refusal::{self, Answer},
     route::Route,
     split,
@@ -60,7 +60,7 @@ async fn lacking(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
     const WHY: &str = "a token that the route needs is not there yet";
     ctx.verdict = Verdict::Unavailable;
     ctx.error = Some(WHY);
-    let mut answer = refusal::plain(503, WHY)?;
+    let mut answer = pages::answer(&ctx.generation, ctx.route.as_deref(), 503, WHY)?;
     answer.header.insert_header("retry-after", 1)?;
     Proxy::respond(session, answer).await
 }

@@ -12,8 +12,10 @@ use crate::{
     access_log::Verdict,
     admission::Admission,
     client::Client,
+    compress::Encoder,
     generation::Generation,
     host::{Host, RequestId},
+    mirror::Copy,
     protection::{Pass, Shed},
     route::Route,
     server::{connection::Connection, progress::Progress},
@@ -56,6 +58,10 @@ pub struct Exchange {
     pub(super) retries: u32,
     pub(super) asked: Nanos,
     pub(super) answered: Nanos,
+    /// A copy of the request for its route's mirror, while its body comes.
+    pub(super) copy: Option<Box<Copy>>,
+    /// What compresses the response's body.
+    pub(super) encoder: Option<Encoder>,
     /// Bytes of the request's body so far.
     pub(super) body_bytes: u64,
     /// Bytes of the response's body that the limits were told of.
@@ -88,6 +94,8 @@ impl Exchange {
             retries: 0,
             asked: Nanos::ZERO,
             answered: Nanos::ZERO,
+            copy: None,
+            encoder: None,
             body_bytes: 0,
             counted_out: 0,
             request_id: host.request_id(),

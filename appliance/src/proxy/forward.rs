@@ -1,5 +1,7 @@
 //! What the upstream gets: a request that says whom it is for.
 
+use std::sync::Arc;
+
 use floodwall_config::Rewrite;
 use http::{HeaderValue, header};
 use pingora_error::Result;
@@ -8,6 +10,7 @@ use pingora_http::RequestHeader;
 use super::{Exchange, action, view};
 use crate::{
     edits::{Edits, Section},
+    host::Host,
     trace,
 };
 
@@ -64,6 +67,36 @@ pub(super) fn rewrite(
             edit(request, &route.request_headers, from, ctx)
         }
         None => Ok(()),
+    }
+}
+
+/// Begins the copy for the route's mirror, of the request as the upstream gets it; once, however often it is tried.
+pub(super) fn copy_head(request: &RequestHeader, ctx: &mut Exchange) {
+    if let Some(copy) = &mut ctx.copy {
+        // The body comes once more.
+        copy.restart();
+        return;
+    }
+    let mirror = ctx.route.as_ref().and_then(|route| route.mirror.as_ref());
+    if let Some(mirror) = mirror
+        && ctx.tried.len() == 1
+    {
+        ctx.copy = mirror.begin(request).map(Box::new);
+    }
+}
+
+/// Takes a part of the body into the copy, and sends it when it is complete.
+pub(super) fn copy_body(host: &Arc<Host>, ctx: &mut Exchange, part: &[u8], end: bool) {
+    let Some(mut copy) = ctx.copy.take() else {
+        return;
+    };
+    if !copy.body(part) {
+        return;
+    }
+    if end {
+        copy.send(Arc::clone(host), Arc::clone(&ctx.generation));
+    } else {
+        ctx.copy = Some(copy);
     }
 }
 

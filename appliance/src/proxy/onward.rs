@@ -15,6 +15,7 @@ use crate::{
     generation::Generation,
     host::Host,
     key::Subject,
+    pages,
     server::peer::Peer,
     upstream::{self, Attempt, Ends, Failure, Outcome, Repeat, Unavailable, Upstream},
 };
@@ -57,7 +58,12 @@ pub(super) async fn enter(
             ctx.verdict = Verdict::Unavailable;
             ctx.error = Some(unavailable.reason());
             let wants_json = session::wants_json(session.req_header());
-            let answer = unavailable.answer(generation.upstream(index), wants_json)?;
+            let upstream = generation.upstream(index);
+            let page = pages::find(generation, ctx.route.as_deref(), 503);
+            let answer = match page.filter(|_| !unavailable.is_answered_by(upstream)) {
+                Some(page) => unavailable.with(&page.answer(503))?,
+                None => unavailable.answer(upstream, wants_json)?,
+            };
             Proxy::respond(session, answer).await
         }
     }

@@ -2,17 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use floodwall_config::Direction;
 use floodwall_limiter::Nanos;
-use pingora_error::{Error, ErrorSource, Result};
+use http::StatusCode;
+use pingora_error::{Error, ErrorSource, ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, Session};
 
 use super::{Exchange, Proxy, forward, session, upgrade, view};
 use crate::{
     access_log::{Entry, Verdict, timestamp},
+    compress::{self, Encoder},
     host::Host,
-    refusal,
+    pages, refusal,
     server::{connection::Connection, progress::Overdue},
     trace,
 };
@@ -43,6 +46,48 @@ pub(super) fn decorate(
         Some(route) => forward::edit(response, &route.response_headers, request, ctx),
         None => Ok(()),
     }
+}
+
+/// Prepares to compress the response, if the route has it and the client takes it.
+pub(super) fn compress(
+    request: &RequestHeader,
+    response: &mut ResponseHeader,
+    ctx: &mut Exchange,
+) -> Result<()> {
+    let route = ctx.route.as_ref();
+    let rules = route.and_then(|route| route.rule.compress.as_ref());
+    // Over HTTP/2 the engine does not always say which part is the last.
+    let tells_its_end = ctx.upstream().is_ok_and(|upstream| !upstream.http2);
+    if let Some(rules) = rules.filter(|_| tells_its_end) {
+        ctx.encoder = compress::begin(rules, request, response)?;
+    }
+    Ok(())
+}
+
+/// Puts what is compressed into the place of a part of the body.
+pub(super) fn encode(encoder: &mut Encoder, body: &mut Option<Bytes>, end: bool) -> Result<()> {
+    let part = body.take().unwrap_or_default();
+    let coded = encoder.encode(&part, end).or_err(
+        ErrorType::InternalError,
+        "the response cannot be compressed",
+    )?;
+    *body = (!coded.is_empty()).then_some(coded);
+    Ok(())
+}
+
+/// Gives the upstream's answer up for a page that stands for it.
+///
+/// # Errors
+/// The status, when there is such a page.
+pub(super) fn intercept(status: StatusCode, ctx: &mut Exchange) -> Result<()> {
+    let route = ctx.route.as_deref();
+    let page = pages::find(&ctx.generation, route, status.as_u16());
+    if page.is_none_or(|page| !page.intercept) {
+        return Ok(());
+    }
+    ctx.error = Some("a page stands for the upstream's answer");
+    // Nobody's fault: nothing is tried again, and no breaker hears of it twice.
+    Err(Error::new(ErrorType::HTTPStatus(status.as_u16())))
 }
 
 /// Answers for an upstream that did not, unless its response is already on its way.
@@ -78,7 +123,7 @@ pub(super) async fn failure(
     session.set_keepalive(None);
     if status > 0
         && session.response_written().is_none()
-        && let Ok(answer) = refusal::plain(status, reason)
+        && let Ok(answer) = pages::answer(&ctx.generation, ctx.route.as_deref(), status, reason)
     {
         // The client may be gone; then there is nobody to tell.
         let _ = Proxy::respond(session, answer).await;

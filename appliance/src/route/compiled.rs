@@ -6,6 +6,8 @@ use floodwall_config::{self as config, Missing};
 
 use crate::{
     edits::Edits,
+    mirror::Mirror,
+    stats::Stats,
     tokens::{Token, Tokens},
 };
 
@@ -16,12 +18,14 @@ pub struct Route {
     pub rule: config::Route,
     pub request_headers: Edits,
     pub response_headers: Edits,
+    /// Who gets copies of its requests.
+    pub mirror: Option<Arc<Mirror>>,
     /// The tokens without which its requests are refused.
     needed: Vec<Arc<Token>>,
 }
 
 impl Route {
-    pub(super) fn compile(route: &config::Route, tokens: &Tokens) -> Self {
+    pub(super) fn compile(route: &config::Route, tokens: &Tokens, stats: &Stats) -> Self {
         let names = route.request_headers.tokens();
         let mut needed: Vec<Arc<Token>> = names
             .chain(route.response_headers.tokens())
@@ -32,6 +36,9 @@ impl Route {
         Self {
             request_headers: Edits::compile(&route.request_headers, tokens),
             response_headers: Edits::compile(&route.response_headers, tokens),
+            mirror: route
+                .mirror
+                .map(|mirror| Mirror::new(mirror, &route.name, stats.mirror(&route.name))),
             needed,
             rule: route.clone(),
         }

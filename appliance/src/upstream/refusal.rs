@@ -36,6 +36,24 @@ impl Unavailable {
         }
     }
 
+    /// Whether the file has an answer for it where it has the upstream.
+    pub fn is_answered_by(self, upstream: &Upstream) -> bool {
+        self.response(upstream) != config::Response::unavailable()
+    }
+
+    /// An answer of somebody else, with the time when it is worth coming back.
+    ///
+    /// # Errors
+    /// As [`Unavailable::answer`].
+    pub fn with(self, response: &config::Response) -> Result<Answer> {
+        let mut answer = configured(response)?;
+        if !answer.header.headers.contains_key("retry-after") {
+            let seconds = self.retry_after_seconds();
+            answer.header.insert_header("retry-after", seconds)?;
+        }
+        Ok(answer)
+    }
+
     /// The status of the answer.
     pub fn status(self, upstream: &Upstream) -> u16 {
         self.response(upstream).status

@@ -2,7 +2,7 @@
 
 use super::ChangeKind;
 use super::compare::Changes;
-use crate::{Action, Arm, Config, Route, Split, UpstreamIndex};
+use crate::{Action, Arm, Config, Mirror, Route, Split, UpstreamIndex};
 
 /// Compares routes by their names, and their order: the first match wins, so an order is a meaning.
 pub(super) fn compare(changes: &mut Changes, old: &Config, new: &Config) {
@@ -39,6 +39,7 @@ struct Meaning<'a> {
     upstreams: Vec<&'a str>,
     /// The action without its references.
     action: Action,
+    mirror: Option<&'a str>,
     /// The route without its references.
     rest: Route,
 }
@@ -56,11 +57,17 @@ impl<'a> Meaning<'a> {
             .upstreams()
             .map(|index| config[index].name.as_str())
             .collect();
-        let nothing = Action::Upstream(UpstreamIndex(0));
+        let nobody = UpstreamIndex(0);
+        let nothing = Action::Upstream(nobody);
+        let mirror = route.mirror.map(|mirror| Mirror {
+            upstream: nobody,
+            ..mirror
+        });
         let rest = Route {
             limits: Vec::new(),
             gate: None,
             action: nothing,
+            mirror,
             ..route.clone()
         };
         Self {
@@ -68,6 +75,9 @@ impl<'a> Meaning<'a> {
             gate,
             upstreams,
             action: bare(&route.action),
+            mirror: route
+                .mirror
+                .map(|mirror| config[mirror.upstream].name.as_str()),
             rest,
         }
     }

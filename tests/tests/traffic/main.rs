@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use floodwall_tests::Yaml;
 
+mod compression;
+mod errors;
 mod headers;
+mod mirrors;
 mod redirects;
 mod rewrites;
 mod splits;
