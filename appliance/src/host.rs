@@ -111,6 +111,7 @@ impl Host {
     pub fn switch(&self, next: Arc<Generation>) {
         next.take_over();
         self.generation.store(next);
+        self.stats.tokens.wake();
     }
 
     pub fn now(&self) -> Nanos {

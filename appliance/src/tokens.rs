@@ -71,6 +71,13 @@ impl Origin {
     }
 }
 
+impl Shelf {
+    /// Has the keeper look at the generation that runs now: before it does, it would find the one before.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+}
+
 impl Tokens {
     /// Prepares the tokens of a file. One that comes from where it came from before is there at once.
     pub fn compile(config: &Config, shelf: &Arc<Shelf>) -> Self {
@@ -99,7 +106,7 @@ impl Tokens {
         }
     }
 
-    /// Makes these what the next generation begins with, and has them fetched.
+    /// Makes these what the next generation begins with.
     pub fn take_over(&self, config: &Config) {
         let kept = config.tokens.iter().zip(&self.all).map(|(token, slot)| {
             let origin = Origin::of(token, config);
@@ -111,7 +118,6 @@ impl Tokens {
             .kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = kept;
-        self.shelf.changed.notify_one();
     }
 
     pub fn named(&self, name: &str) -> Option<&Arc<Token>> {
