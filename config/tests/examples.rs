@@ -1,4 +1,4 @@
-//! The contract's examples: what is built loads, and what is not is refused in just those words.
+//! The contract's examples load as they stand.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
@@ -17,7 +17,7 @@ fn text_of(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Removes the lines that `doomed` picks, and says how the rest loads.
+/// Makes the changes, and says how the file loads then; the schema takes it too.
 fn load_without(name: &str, changes: &[(&str, &str)]) -> Config {
     let mut text = text_of(name);
     for (old, new) in changes {
