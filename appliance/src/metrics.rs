@@ -3,6 +3,7 @@
 //! Nothing is counted here. The request path adds to plain atomics, and a scrape reads them.
 
 mod answers;
+mod gates;
 mod mirrors;
 mod tokens;
 
@@ -61,6 +62,7 @@ fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     traffic(status, page)?;
     answers::write(status, page)?;
     limits(status, page)?;
+    gates::write(&status.gates, page)?;
     if let Some(protection) = &status.protection {
         overload(protection, page)?;
     }

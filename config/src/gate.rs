@@ -131,7 +131,12 @@ impl Gate {
         let key = key?.filter(|parts| !parts.is_empty());
         let fits =
             check_key(&fields, key.as_deref(), draw?) & check_times(&fields, opens?, closes?);
-        let refused = refused?.unwrap_or_else(|| said("you were not drawn\n"));
+        let (refused, full, after) = (refused?, full?, after?);
+        let or_refused = |given: Option<Response>, own: &str| {
+            given
+                .or_else(|| refused.clone())
+                .unwrap_or_else(|| said(own))
+        };
         let gate = Self {
             name: name?,
             key,
@@ -142,9 +147,9 @@ impl Gate {
             draw: draw?,
             absent: absent?,
             before: before?.unwrap_or_else(|| said("not open yet\n")),
-            full: full?.unwrap_or_else(|| refused.clone()),
-            after: after?.unwrap_or_else(|| refused.clone()),
-            refused,
+            full: or_refused(full, "all places are taken\n"),
+            after: or_refused(after, "it is over\n"),
+            refused: or_refused(None, "you were not drawn\n"),
         };
         fits.then_some(gate)
     }

@@ -1,5 +1,6 @@
 //! `floodwall status`
 
+mod gates;
 mod mirrors;
 mod routes;
 mod tokens;
@@ -48,6 +49,7 @@ fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     section(out, &upstreams(status))?;
     section(out, &bounds(status))?;
     section(out, &limits(status))?;
+    section(out, &gates::table(&status.gates))?;
     section(out, &tokens::table(&status.tokens))?;
     section(out, &mirrors::table(&status.mirrors))?;
     section(out, &hottest(status))?;
