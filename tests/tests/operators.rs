@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt};
 
-use floodwall_tests::{Client, Floodwall, Loopback, Request, Yaml};
+use floodwall_tests::{Client, Floodwall, Loopback, Request, Yaml, eventually};
 use serde_json::Value;
 
 fn front(web: SocketAddr, admin: SocketAddr) -> Yaml {
@@ -65,6 +65,8 @@ fn the_admin_address_shows_and_changes_nothing() {
         [0; 3].map(|_| Client::of(web).get("/").status),
         [200, 200, 429]
     );
+    // The last request is counted after its response is written.
+    eventually!(floodwall.finished("4xx") == 1 && floodwall.status()["requests"]["in_flight"] == 0);
     let json = |path: &str| -> Value {
         let response = Client::of(admin).get(path);
         assert_eq!(
