@@ -72,7 +72,7 @@ impl Proxy {
     /// Writes a response of our own and ends the phases.
     async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
         if answer.header.status.as_u16() >= 400 && grpc::is_call(session.req_header()) {
-            grpc::respond(session, &answer).await?;
+            grpc::respond(session, &answer)?;
             return Ok(true);
         }
         let empty = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;

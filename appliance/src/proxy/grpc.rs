@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -40,31 +41,31 @@ pub(super) fn timeout(head: &RequestHeader) -> Option<Duration> {
     Some(one * number)
 }
 
-/// Says of a call what an answer of ours says of a request: its status stands in the trailers.
+/// Says of a call what an answer of ours says of a request, in one block of fields that ends the stream: what gRPC over
+/// HTTP/2 calls Trailers-Only.
 ///
 /// # Errors
 /// When the client is gone.
-pub(super) async fn respond(session: &mut Session, answer: &Answer) -> Result<()> {
-    let (header, trailers) = translate(answer)?;
-    session.write_response_header(header, false).await?;
-    session
-        .as_downstream_mut()
-        .write_response_trailers(trailers)
-        .await
+pub(super) fn respond(session: &mut Session, answer: &Answer) -> Result<()> {
+    let header = translate(answer)?;
+    match session.as_downstream_mut() {
+        ServerSession::H2(stream) => stream.write_response_header(header, true),
+        // No call comes otherwise.
+        _ => Ok(()),
+    }
 }
 
-fn translate(answer: &Answer) -> Result<(Box<ResponseHeader>, HeaderMap)> {
+fn translate(answer: &Answer) -> Result<Box<ResponseHeader>> {
     let mut header = Box::new(ResponseHeader::build(200, Some(8))?);
     header.insert_header(header::CONTENT_TYPE, "application/grpc")?;
     for (name, value) in own_fields(&answer.header.headers) {
         header.append_header(name.clone(), value.clone())?;
     }
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", status(answer.header.status.as_u16()).into());
+    header.insert_header("grpc-status", status(answer.header.status.as_u16()))?;
     if let Ok(message) = HeaderValue::from_str(&message(&answer.body)) {
-        trailers.insert("grpc-message", message);
+        header.insert_header("grpc-message", message)?;
     }
-    Ok((header, trailers))
+    Ok(header)
 }
 
 /// The fields of an answer that are not about its body.
@@ -168,10 +169,10 @@ mod tests {
     fn an_answer_becomes_a_status_and_a_message() {
         let mut said = crate::refusal::plain(429, "100 % of\tit").unwrap();
         said.header.insert_header("retry-after", 3).unwrap();
-        let (header, trailers) = translate(&said).unwrap();
+        let header = translate(&said).unwrap();
         assert_eq!(header.status, 200);
-        assert_eq!(trailers["grpc-status"], "8");
-        assert_eq!(trailers["grpc-message"], "100 %25 of%09it");
+        assert_eq!(header.headers["grpc-status"], "8");
+        assert_eq!(header.headers["grpc-message"], "100 %25 of%09it");
         assert_eq!(header.headers["content-type"], "application/grpc");
         assert_eq!(header.headers["retry-after"], "3");
         assert!(!header.headers.contains_key("content-length"));
