@@ -11,11 +11,12 @@ pub(super) fn start(job: &Job) -> anyhow::Result<Server> {
     Server::start(
         job.listen,
         |_| text(job),
-        |file| {
+        |_| {
             let mut envoy = Command::new(binary);
+            // It reads YAML from files of that name only, so it is told the text itself.
             envoy
-                .arg("-c")
-                .arg(file)
+                .arg("--config-yaml")
+                .arg(text(job))
                 .args("--concurrency 1 --disable-hot-restart -l warn".split(' '));
             envoy
         },

@@ -52,7 +52,7 @@ fn text(job: &Job) -> String {
     format!(
         "global
            nbthread 1
-           maxconn 12000
+           maxconn 9900
          defaults
            mode http
            timeout connect 3s

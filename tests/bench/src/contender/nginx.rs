@@ -19,7 +19,7 @@ pub(crate) const LARGE: &str = "/large";
 
 fn site(listen: SocketAddr, folder: &Path) -> String {
     // Without it the large answer is a 404, which every measurement counts as a refusal and ends at.
-    let _ = fs::write(folder.join("large"), [b'x'; 65536]);
+    let _ = fs::write(folder.join("large"), "x".repeat(65536));
     frame(
         folder,
         &format!(

@@ -16,7 +16,8 @@ use crate::{
     report::Row,
 };
 
-const CONNECTIONS: u32 = 10_000;
+/// As many as a proxy can serve that may open 20,000 files, a common bound.
+const CONNECTIONS: u32 = 9_000;
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -44,7 +45,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     }
     let [floodwall, nginx, haproxy, envoy] = cells;
     bench.report.add(Row {
-        what: "memory of an idle connection, of 10,000",
+        what: "memory of an idle connection, of 9,000",
         floodwall,
         nginx,
         haproxy,
