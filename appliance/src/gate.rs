@@ -92,7 +92,10 @@ impl Gate {
         now: SystemTime,
         chance: u64,
     ) -> Result<(), Refused> {
-        journal.ready().await;
+        // Whoever is not remembered need not wait for those who are.
+        if matches!(visitor, Visitor::Known(_)) {
+            journal.ready().await;
+        }
         let entered = match self.decide(journal, visitor, now, chance) {
             Ok(Some(guest)) => guest.settled().await,
             Ok(None) => Ok(()),

@@ -17,15 +17,11 @@ pub enum Slashes {
     Keep,
 }
 
-const fn malformed(what: &'static str) -> Fault {
-    Fault { status: 400, what }
-}
-
-const ODD_ESCAPE: Fault = malformed("a % in the path without two hexadecimal digits");
-const NUL: Fault = malformed("an escaped NUL in the path");
-const BACKSLASH: Fault = malformed("a backslash in the path");
-const ABOVE_ROOT: Fault = malformed("a path that climbs above its root");
-const HIDDEN_DOTS: Fault = malformed("a dot segment with parameters in the path");
+const ODD_ESCAPE: Fault = Fault::malformed("a % in the path without two hexadecimal digits");
+const NUL: Fault = Fault::malformed("an escaped NUL in the path");
+const BACKSLASH: Fault = Fault::malformed("a backslash in the path");
+const ABOVE_ROOT: Fault = Fault::malformed("a path that climbs above its root");
+const HIDDEN_DOTS: Fault = Fault::malformed("a dot segment with parameters in the path");
 
 /// The one spelling of a target's path, with the query as it is. A target that is no path stays as it is.
 ///

@@ -15,6 +15,13 @@ pub struct Fault {
     pub what: &'static str,
 }
 
+impl Fault {
+    /// A request that is not what the standards call one: 400.
+    pub(crate) const fn malformed(what: &'static str) -> Self {
+        Self { status: 400, what }
+    }
+}
+
 /// Checks the head of a request, whatever protocol it came in. Its target has at most `longest` bytes. What only the
 /// bytes of HTTP/1 show was looked at while they came in.
 ///

@@ -2,8 +2,8 @@
 //! program's.
 //!
 //! It tells what one spoofed SYN costs the core that receives it, and how many of a good client's connections succeed
-//! meanwhile. `us` is the time of the
-//! thread that sends, in which a veth pair receives too, above that of a SYN which the deny list drops.
+//! meanwhile. `us` is the time of the thread that sends, in which a veth pair receives too, above that of a SYN which the
+//! deny list drops.
 //! Needs root.
 
 #[path = "../tests/kernel/packet.rs"]

@@ -52,15 +52,12 @@ enum At {
     End,
 }
 
-const fn malformed(what: &'static str) -> Fault {
-    Fault { status: 400, what }
-}
-
-const ODD_SIZE: Fault = malformed("the size of a chunk is not a hexadecimal number");
-const HUGE: Fault = malformed("the size of a chunk is beyond all bounds");
-const ODD_EXTENSION: Fault = malformed("a character in a chunk extension that may not be there");
-const EXTENSIONS: Fault = malformed("chunk extensions without end");
-const NO_END: Fault = malformed("a chunk that does not end where it says");
+const ODD_SIZE: Fault = Fault::malformed("the size of a chunk is not a hexadecimal number");
+const HUGE: Fault = Fault::malformed("the size of a chunk is beyond all bounds");
+const ODD_EXTENSION: Fault =
+    Fault::malformed("a character in a chunk extension that may not be there");
+const EXTENSIONS: Fault = Fault::malformed("chunk extensions without end");
+const NO_END: Fault = Fault::malformed("a chunk that does not end where it says");
 
 /// Nobody sends extensions; they are read over because they are allowed. In bytes, for a whole body.
 const MOST_EXTENSIONS: u64 = 4096;

@@ -45,10 +45,6 @@ pub struct Most {
     pub fields: usize,
 }
 
-const fn malformed(what: &'static str) -> Fault {
-    Fault { status: 400, what }
-}
-
 pub(super) const TOO_LARGE: Fault = Fault {
     status: 431,
     what: "the request header is too large",
@@ -58,17 +54,18 @@ pub(super) const TOO_MANY: Fault = Fault {
     what: "too many header fields",
 };
 pub(super) const ODD_LINE: Fault =
-    malformed("a character in the request line that must be escaped");
-const BARE_LF: Fault = malformed("a line ends in a bare LF");
-const BARE_CR: Fault = malformed("a bare CR in the header");
-const FOLDED: Fault = malformed("a folded header line");
-const NO_NAME: Fault = malformed("a header field without a name");
-const NO_COLON: Fault = malformed("a header line without a colon");
-const ODD_NAME: Fault = malformed("a character in a header field's name that may not be there");
-const CONTROL: Fault = malformed("a control character in a header field");
-const LENGTHS: Fault = malformed("more than one Content-Length");
-const ENCODINGS: Fault = malformed("more than one Transfer-Encoding");
-const TWO_FRAMES: Fault = malformed("both Content-Length and Transfer-Encoding");
+    Fault::malformed("a character in the request line that must be escaped");
+const BARE_LF: Fault = Fault::malformed("a line ends in a bare LF");
+const BARE_CR: Fault = Fault::malformed("a bare CR in the header");
+const FOLDED: Fault = Fault::malformed("a folded header line");
+const NO_NAME: Fault = Fault::malformed("a header field without a name");
+const NO_COLON: Fault = Fault::malformed("a header line without a colon");
+const ODD_NAME: Fault =
+    Fault::malformed("a character in a header field's name that may not be there");
+const CONTROL: Fault = Fault::malformed("a control character in a header field");
+const LENGTHS: Fault = Fault::malformed("more than one Content-Length");
+const ENCODINGS: Fault = Fault::malformed("more than one Transfer-Encoding");
+const TWO_FRAMES: Fault = Fault::malformed("both Content-Length and Transfer-Encoding");
 
 impl Head {
     /// The fields behind the last chunk of a body. None of them may say where it ends.
