@@ -1,0 +1,152 @@
+//! The first lines: the process as a whole.
+
+use std::io::{self, Write};
+
+use super::prefilter;
+use crate::{
+    cli::table::{bytes, span},
+    reload::LastReload,
+    status as document,
+};
+
+pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
+    let document::Status {
+        version,
+        pid,
+        since,
+        uptime_seconds,
+        generation,
+        ..
+    } = status;
+    writeln!(
+        out,
+        "floodwall    {version}, pid {pid}, up {} since {since}",
+        span(*uptime_seconds)
+    )?;
+    writeln!(out, "file         {}", generation.file.display())?;
+    writeln!(out, "generation   {}", layers(generation))?;
+    last_reload(out, status.last_reload.as_ref())?;
+    prefilter::summary(out, &status.prefilter)?;
+    let table = &status.table;
+    let memory = if table.shared_with_kernel {
+        "shared with the kernel"
+    } else {
+        "its own memory"
+    };
+    writeln!(
+        out,
+        "flow table   {} cells, {}, {memory}",
+        table.cells,
+        bytes(table.bytes)
+    )?;
+    writeln!(
+        out,
+        "             {} displaced, {} contended",
+        table.displaced, table.contended
+    )?;
+    let document::ConnectionCounts {
+        open,
+        accepted,
+        refused_blocked,
+        refused_full,
+        cut,
+        offences,
+        failed,
+    } = &status.connections;
+    writeln!(
+        out,
+        "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many"
+    )?;
+    if *cut > 0 {
+        writeln!(out, "             {cut} cut off by a block")?;
+    }
+    for (offence, count) in offences.iter().filter(|(_, count)| **count > 0) {
+        writeln!(out, "             {count} of HTTP/2 ended for {offence}")?;
+    }
+    let failed: Vec<_> = failed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    if !failed.is_empty() {
+        writeln!(
+            out,
+            "             ended in their handshake: {}",
+            failed.join(", ")
+        )?;
+    }
+    let requests = &status.requests;
+    writeln!(
+        out,
+        "requests     {} in flight; refused {} malformed, {} without a route",
+        requests.in_flight, requests.malformed, requests.unrouted
+    )?;
+    writeln!(
+        out,
+        "             finished {}",
+        finished(&requests.finished)
+    )?;
+    blocks(out, status)
+}
+
+fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
+    let budget = &status.blocks_budget;
+    writeln!(
+        out,
+        "blocks       {}, {} by limits, which may make {}",
+        status.blocks, budget.standing, budget.max
+    )?;
+    if budget.refused_full + budget.refused_rate > 0 {
+        writeln!(
+            out,
+            "             not made: {} over the number, {} too fast",
+            budget.refused_full, budget.refused_rate
+        )?;
+    }
+    Ok(())
+}
+
+fn layers(generation: &document::GenerationStatus) -> String {
+    match generation.kernel {
+        Some(kernel) => format!(
+            "{} in the proxy, {kernel} in the pre-filter",
+            generation.proxy
+        ),
+        None => format!("{} in the proxy, the pre-filter is off", generation.proxy),
+    }
+}
+
+fn last_reload(out: &mut impl Write, last: Option<&LastReload>) -> io::Result<()> {
+    match last {
+        None => writeln!(out, "last reload  none since the start"),
+        Some(last) if last.ok => writeln!(
+            out,
+            "last reload  {}, taken, changes: {}",
+            last.at,
+            last.changes.len()
+        ),
+        Some(last) => {
+            writeln!(
+                out,
+                "last reload  {}, REFUSED, nothing has changed:",
+                last.at
+            )?;
+            last.problems
+                .iter()
+                .try_for_each(|problem| writeln!(out, "             {problem}"))
+        }
+    }
+}
+
+fn finished(classes: &[document::ClassCount]) -> String {
+    let classes: Vec<String> = classes
+        .iter()
+        .filter(|class| class.count > 0)
+        .map(|class| format!("{} {}", class.count, class.class))
+        .collect();
+    if classes.is_empty() {
+        "none".to_owned()
+    } else {
+        classes.join(", ")
+    }
+}

@@ -1,0 +1,186 @@
+//! Upstreams and their servers.
+
+use std::fmt;
+
+use super::Page;
+use crate::status::{Status, UpstreamStatus};
+
+pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let by_name = |count: fn(&UpstreamStatus) -> u64| {
+        status
+            .upstreams
+            .iter()
+            .map(move |upstream| ([("upstream", upstream.name.as_str())], count(upstream)))
+    };
+    page.counter(
+        "upstream_requests",
+        "Requests sent to an upstream",
+        by_name(|upstream| upstream.requests),
+    )?;
+    page.counter(
+        "upstream_connect_failures",
+        "Connections that could not be opened",
+        by_name(|upstream| upstream.connect_failures),
+    )?;
+    page.counter(
+        "upstream_retries",
+        "Requests that were tried again",
+        by_name(|upstream| upstream.retries),
+    )?;
+    page.counter(
+        "upstream_retries_over_budget",
+        "Retries that the budget did not allow",
+        by_name(|upstream| upstream.retries_over_budget),
+    )?;
+    let refused = status.upstreams.iter().flat_map(|upstream| {
+        [
+            ("full", upstream.refused_full),
+            ("open", upstream.refused_open),
+        ]
+        .map(|(why, count)| {
+            (
+                [("upstream", upstream.name.as_str()), ("reason", why)],
+                count,
+            )
+        })
+    });
+    page.counter(
+        "upstream_refused",
+        "Requests that an upstream did not take: its breaker was `open`, or it was `full`",
+        refused,
+    )?;
+    let in_flight = status
+        .upstreams
+        .iter()
+        .filter_map(|upstream| Some(([("upstream", upstream.name.as_str())], upstream.in_flight?)));
+    page.gauge(
+        "upstream_in_flight",
+        "Requests that an upstream with `max_in_flight` has",
+        in_flight,
+    )?;
+    let bounds = status.upstreams.iter().filter_map(|upstream| {
+        Some((
+            [("upstream", upstream.name.as_str())],
+            upstream.max_in_flight?,
+        ))
+    });
+    page.gauge(
+        "upstream_max_in_flight",
+        "Requests that an upstream may have; it moves when it is adaptive",
+        bounds,
+    )?;
+    servers(status, page)?;
+    outliers(status, page)?;
+    breakers(status, page)?;
+    page.counter(
+        "upstream_errors",
+        "Requests that an upstream failed to answer",
+        by_name(|upstream| upstream.errors),
+    )
+}
+
+/// What every server has, and what checks found out of those that are checked.
+fn servers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let all = || {
+        status.upstreams.iter().flat_map(|upstream| {
+            upstream.servers.iter().map(|server| {
+                let labels = [
+                    ("upstream", upstream.name.as_str()),
+                    ("server", server.address.as_str()),
+                ];
+                (labels, server)
+            })
+        })
+    };
+    let checked = || all().filter_map(|(labels, server)| Some((labels, server.health.as_ref()?)));
+    page.counter(
+        "upstream_server_requests",
+        "Requests sent to a server, each try by itself",
+        all().map(|(labels, server)| (labels, server.requests)),
+    )?;
+    page.gauge(
+        "upstream_server_in_flight",
+        "Requests that a server has now",
+        all().map(|(labels, server)| (labels, server.in_flight)),
+    )?;
+    page.gauge(
+        "upstream_server_healthy",
+        "1 unless the checks of a server fail",
+        checked().map(|(labels, health)| (labels, u64::from(health.healthy))),
+    )?;
+    page.counter(
+        "upstream_server_checks",
+        "Checks of a server",
+        checked().map(|(labels, health)| (labels, health.checks)),
+    )?;
+    page.counter(
+        "upstream_server_check_failures",
+        "Checks of a server that failed",
+        checked().map(|(labels, health)| (labels, health.failures)),
+    )?;
+    page.gauge(
+        "upstream_panicking",
+        "1 while so few servers are well that all are asked",
+        status.upstreams.iter().map(|upstream| {
+            (
+                [("upstream", upstream.name.as_str())],
+                u64::from(upstream.panicking),
+            )
+        }),
+    )
+}
+
+fn outliers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let servers = || {
+        status.upstreams.iter().flat_map(|upstream| {
+            upstream.servers.iter().filter_map(|server| {
+                let labels = [
+                    ("upstream", upstream.name.as_str()),
+                    ("server", server.address.as_str()),
+                ];
+                Some((labels, server, server.ejections?))
+            })
+        })
+    };
+    page.gauge(
+        "upstream_server_out",
+        "1 while a server is left out because it does badly",
+        servers().map(|(labels, server, _)| (labels, u64::from(server.out_for_seconds.is_some()))),
+    )?;
+    page.counter(
+        "upstream_server_ejections",
+        "Times that a server was left out",
+        servers().map(|(labels, _, ejections)| (labels, ejections)),
+    )
+}
+
+fn breakers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    page.counter(
+        "upstream_breaker_opened",
+        "Times that a breaker opened",
+        status.upstreams.iter().map(|upstream| {
+            (
+                [("upstream", upstream.name.as_str())],
+                upstream.breaker_opened,
+            )
+        }),
+    )?;
+    let positions = status.upstreams.iter().flat_map(|upstream| {
+        let whole = upstream.breaker.as_ref().map(|breaker| ("", breaker));
+        let servers = upstream
+            .servers
+            .iter()
+            .filter_map(|server| Some((server.address.as_str(), server.breaker.as_ref()?)));
+        whole.into_iter().chain(servers).map(|(server, breaker)| {
+            (
+                [("upstream", upstream.name.as_str()), ("server", server)],
+                breaker.state as u64,
+            )
+        })
+    });
+    page.gauge(
+        "upstream_breaker_state",
+        "0 closed, 1 half-open, 2 open; without a server for the breaker of all",
+        positions,
+    )
+}

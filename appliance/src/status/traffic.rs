@@ -1,0 +1,118 @@
+//! Listeners, connections and requests.
+
+use std::collections::BTreeMap;
+
+use floodwall_config::ListenAddress;
+use serde::{Deserialize, Serialize};
+
+use crate::{generation::Generation, host::Host, server::http2::Offence, stats::Classes};
+
+/// An address that is served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    pub name: String,
+    pub address: String,
+    pub connections_open: u64,
+}
+
+/// Connections over all listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionCounts {
+    pub open: u64,
+    pub accepted: u64,
+    /// Closed at accept because the source is blocked.
+    pub refused_blocked: u64,
+    /// Closed at accept because there were too many.
+    pub refused_full: u64,
+    /// Ended in the middle because the source was blocked.
+    pub cut: u64,
+    /// HTTP/2 connections that were ended for what their clients did, by its name.
+    pub offences: BTreeMap<String, u64>,
+    /// Ended before their first request could come, by the reason.
+    pub failed: BTreeMap<String, u64>,
+}
+
+/// Requests over all listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    pub in_flight: u64,
+    /// Finished, by the class of their status, `1xx` to `5xx`, and `none` for those without one.
+    pub finished: Vec<ClassCount>,
+    pub malformed: u64,
+    pub unrouted: u64,
+    pub access_log_dropped: u64,
+    /// Header fields left out because what a request put into them could not stand on the wire.
+    pub fields_dropped: u64,
+}
+
+/// Requests of one class of status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassCount {
+    pub class: String,
+    pub count: u64,
+}
+
+pub(super) fn listeners(host: &Host, generation: &Generation) -> Vec<ListenerStatus> {
+    let open = host.stats.open_connections();
+    let listeners = generation.config.listeners.iter();
+    listeners
+        .map(|listener| ListenerStatus {
+            name: listener.name.clone(),
+            address: match &listener.address {
+                ListenAddress::Tcp(address) => address.to_string(),
+                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+            },
+            connections_open: open
+                .iter()
+                .find(|(name, _)| *name == listener.name)
+                .map_or(0, |(_, count)| *count),
+        })
+        .collect()
+}
+
+impl ConnectionCounts {
+    pub(super) fn of(host: &Host) -> Self {
+        let counts = &host.stats.requests;
+        Self {
+            open: counts.connections_open.get(),
+            accepted: counts.connections.get(),
+            refused_blocked: counts.connections_refused_blocked.get(),
+            refused_full: counts.connections_refused_full.get(),
+            cut: counts.connections_cut.get(),
+            offences: Offence::ALL
+                .map(|offence| (offence.name().to_owned(), counts.offences.get(offence)))
+                .into(),
+            failed: counts
+                .failures
+                .by_name()
+                .map(|(reason, count)| (reason.to_owned(), count))
+                .collect(),
+        }
+    }
+}
+
+impl ClassCount {
+    pub(super) fn all(classes: &Classes) -> Vec<Self> {
+        let counts = (0..).zip(Classes::NAMES);
+        counts
+            .map(|(index, class)| Self {
+                class: class.to_owned(),
+                count: classes.of(index),
+            })
+            .collect()
+    }
+}
+
+impl RequestCounts {
+    pub(super) fn of(host: &Host) -> Self {
+        let counts = &host.stats.requests;
+        Self {
+            in_flight: counts.in_flight.get(),
+            finished: ClassCount::all(&counts.by_class),
+            malformed: counts.malformed.get(),
+            unrouted: counts.unrouted.get(),
+            access_log_dropped: host.access_log.dropped(),
+            fields_dropped: counts.fields_dropped.get(),
+        }
+    }
+}
