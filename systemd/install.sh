@@ -6,11 +6,24 @@
 # A configuration that is already there stays. On the running host (no DESTDIR) the user and the folders
 # are made as well; starting the service is left to the operator.
 set -eu
+umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 DESTDIR=${DESTDIR:-}
 BINARY=${BINARY:?says which program to install}
 
 install -D -m 0755 "$BINARY" "$DESTDIR/usr/bin/floodwall"
+pages=$DESTDIR/usr/share/man/man1
+mkdir -p "$pages"
+# Pages of commands that there are no more.
+rm -f "$pages"/floodwall.1 "$pages"/floodwall-*.1
+"$BINARY" man "$pages"
+complete() { # complete SHELL FILE
+  mkdir -p "$DESTDIR${2%/*}"
+  "$BINARY" completions "$1" >"$DESTDIR$2"
+}
+complete bash /usr/share/bash-completion/completions/floodwall
+complete zsh /usr/share/zsh/vendor-completions/_floodwall
+complete fish /usr/share/fish/vendor_completions.d/floodwall.fish
 install -D -m 0644 "$here/floodwall.service" "$DESTDIR/usr/lib/systemd/system/floodwall.service"
 install -D -m 0644 "$here/floodwall.sysusers" "$DESTDIR/usr/lib/sysusers.d/floodwall.conf"
 install -D -m 0644 "$here/floodwall.tmpfiles" "$DESTDIR/usr/lib/tmpfiles.d/floodwall.conf"

@@ -10,8 +10,10 @@ use clap::{Parser, Subcommand};
 
 mod blocks;
 mod check;
+mod completions;
 mod explain;
 mod gate;
+mod man;
 mod prefilter;
 mod reload;
 mod run;
@@ -26,7 +28,10 @@ mod target;
     name = "floodwall",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong configuration or usage."
+    after_help = "\
+Exit codes: 0 done, 1 failed, 2 wrong configuration or usage.
+With --json standard output is one JSON document, or nothing when the command could not do its
+work: why not is said on standard error, and by the exit code."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -47,6 +52,8 @@ enum Command {
     #[command(subcommand)]
     Prefilter(prefilter::Prefilter),
     Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Why a command ends with another code than 0, and the words for standard error.
@@ -56,6 +63,8 @@ pub enum Failure {
     Failed(String),
     /// Wrong configuration or usage: exit code 2.
     Wrong(String),
+    /// The document on standard output says it all: this exit code, without words.
+    Printed(u8),
     /// Nobody reads the output any more, which is the reader's right: exit code 0, without words.
     Unread,
 }
@@ -67,6 +76,7 @@ pub fn main() -> ExitCode {
         Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(failure @ Failure::Failed(_)) => complain(&failure, 1),
         Err(failure @ Failure::Wrong(_)) => complain(&failure, 2),
+        Err(Failure::Printed(code)) => ExitCode::from(code),
     }
 }
 
@@ -82,6 +92,8 @@ impl Cli {
             Command::Gate(gate) => gate.execute(out),
             Command::Prefilter(prefilter) => prefilter.execute(out),
             Command::Schema(schema::Schema) => schema::Schema::execute(out),
+            Command::Completions(completions) => completions.execute(out),
+            Command::Man(man) => man.execute(out),
         }
     }
 }
@@ -96,7 +108,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(words) | Self::Wrong(words) => f.write_str(words),
-            Self::Unread => Ok(()),
+            Self::Printed(_) | Self::Unread => Ok(()),
         }
     }
 }
@@ -115,6 +127,11 @@ impl From<io::Error> for Failure {
 fn print_json(out: &mut impl Write, document: &impl serde::Serialize) -> Result<(), Failure> {
     serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
+}
+
+/// Prints how many were concerned as one JSON document.
+fn print_count(out: &mut impl Write, count: usize) -> Result<(), Failure> {
+    print_json(out, &serde_json::json!({ "count": count }))
 }
 
 #[cfg(test)]
@@ -146,11 +163,41 @@ mod tests {
                 "blocks",
                 "gate",
                 "prefilter",
-                "schema"
+                "schema",
+                "completions",
+                "man"
             ]
         );
         for line in command.render_long_help().to_string().lines() {
             assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    /// Commands that print no information, or nothing but a format of its own.
+    const WITHOUT_JSON: [&str; 4] = ["run", "schema", "completions", "man"];
+
+    /// The commands that do something, by their names.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for each in command.get_subcommands() {
+            let path = format!("{path} {}", each.get_name());
+            if each.has_subcommands() {
+                leaves(each, &path, found);
+            } else {
+                found.push((path.trim_start().to_owned(), each.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_prints_information_prints_json_as_well() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for (path, command) in found {
+            let json = command
+                .get_arguments()
+                .any(|argument| argument.get_long() == Some("json"));
+            assert_eq!(json, !WITHOUT_JSON.contains(&&*path), "floodwall {path}");
         }
     }
 

@@ -7,7 +7,7 @@ use floodwall_config::units::parse_duration;
 use floodwall_limiter::Nanos;
 
 use super::{
-    Failure, print_json,
+    Failure, print_count, print_json,
     table::{Table, bytes, span},
     target::{Target, unexpected},
 };
@@ -34,7 +34,7 @@ pub(super) enum Blocks {
 pub(super) struct List {
     #[command(flatten)]
     target: Target,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -54,6 +54,9 @@ pub(super) struct Add {
     /// A note for whoever lists the blocks
     #[arg(long, value_name = "TEXT", default_value = "by hand")]
     reason: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -70,12 +73,18 @@ pub(super) struct Remove {
     target: Target,
     /// The source, as `blocks list` shows it
     source: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Clear {
     #[command(flatten)]
     target: Target,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 impl Blocks {
@@ -141,6 +150,7 @@ impl Add {
             reason: self.reason.clone(),
         };
         match self.target.ask(&Request::AddBlock(block))? {
+            Reply::BlockAdded(added) if self.json => print_json(out, &added),
             Reply::BlockAdded(added) => {
                 let unlisted = if added.listed {
                     ""
@@ -172,6 +182,7 @@ impl Remove {
             Reply::BlocksRemoved { count: 0 } => {
                 Err(Failure::Failed(format!("{} was not blocked", self.source)))
             }
+            Reply::BlocksRemoved { count } if self.json => print_count(out, count),
             Reply::BlocksRemoved { .. } => Ok(writeln!(out, "{} is let in again", self.source)?),
             other => Err(unexpected(&other)),
         }
@@ -181,6 +192,7 @@ impl Remove {
 impl Clear {
     fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
         match self.target.ask(&Request::ClearBlocks)? {
+            Reply::BlocksRemoved { count } if self.json => print_count(out, count),
             Reply::BlocksRemoved { count } => Ok(writeln!(out, "blocks ended: {count}")?),
             other => Err(unexpected(&other)),
         }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use clap::Args;
-use floodwall_config::{Config, Problems};
+use floodwall_config::{Config, Problem, Problems};
+use serde::Serialize;
 
 use super::{
-    Failure,
+    Failure, print_json,
     target::{DEFAULT_FILE, unexpected},
 };
 use crate::{
@@ -35,21 +36,97 @@ pub(super) struct Check {
     /// With --diff: the running service's control socket, whatever the file says
     #[arg(long, value_name = "PATH", requires = "diff")]
     socket: Option<PathBuf>,
+
+    /// Print one JSON document, of a wrong file as well
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    file: &'a Path,
+    problems: Vec<Found<'a>>,
+    warnings: Vec<String>,
+    /// Absent without --diff, and for a file that is wrong.
+    diff: Option<Comparison>,
+}
+
+/// A problem as JSON.
+#[derive(Serialize)]
+struct Found<'a> {
+    file: &'a Path,
+    line: Option<usize>,
+    column: Option<usize>,
+    /// The key's path; empty for the file as a whole.
+    path: &'a str,
+    problem: String,
 }
 
 impl Check {
     pub(super) fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let new = Config::load(&self.config).map_err(|problems| wrong(&problems))?;
-        let compiled = Generation::check(&new).map_err(|problems| wrong(&problems))?;
+        let checked = Config::load(&self.config)
+            .and_then(|new| Generation::check(&new).map(|compiled| (new, compiled)));
+        let (new, compiled) = match checked {
+            Err(problems) if self.json => return self.print_problems(out, &problems),
+            checked => checked.map_err(|problems| wrong(&problems))?,
+        };
+        let diff = match &self.socket {
+            _ if !self.diff => None,
+            Some(socket) => Some(compared(socket, &self.config)?),
+            None => Some(compared(&new.admin.socket, &self.config)?),
+        };
+        if self.json {
+            return self.print_document(out, compiled.warnings(), diff);
+        }
         writeln!(out, "{}: ok: {}", self.config.display(), summary(&new))?;
         for warning in compiled.warnings() {
             writeln!(out, "warning: {warning}")?;
         }
-        if self.diff {
-            let socket = self.socket.as_deref().unwrap_or(&new.admin.socket);
-            print_changes(out, &compared(socket, &self.config)?)?;
+        diff.map_or(Ok(()), |diff| print_changes(out, &diff))
+    }
+
+    fn print_problems(&self, out: &mut impl Write, problems: &Problems) -> Result<(), Failure> {
+        let document = Checked {
+            ok: false,
+            file: &self.config,
+            problems: problems.as_slice().iter().map(Found::of).collect(),
+            warnings: Vec::new(),
+            diff: None,
+        };
+        print_json(out, &document)?;
+        Err(Failure::Printed(2))
+    }
+
+    fn print_document(
+        &self,
+        out: &mut impl Write,
+        warnings: Vec<String>,
+        diff: Option<Comparison>,
+    ) -> Result<(), Failure> {
+        let ok = diff.as_ref().is_none_or(|diff| diff.problems.is_empty());
+        let document = Checked {
+            ok,
+            file: &self.config,
+            problems: Vec::new(),
+            warnings,
+            diff,
+        };
+        print_json(out, &document)?;
+        if ok { Ok(()) } else { Err(Failure::Printed(2)) }
+    }
+}
+
+impl<'a> Found<'a> {
+    fn of(problem: &'a Problem) -> Self {
+        Self {
+            file: &problem.file,
+            line: problem.place.map(|place| place.line),
+            column: problem.place.map(|place| place.column),
+            path: &problem.path,
+            problem: problem.fault.to_string(),
         }
-        Ok(())
     }
 }
 

@@ -24,12 +24,13 @@ pub(super) struct Explain {
     /// The address the request comes from; this host itself unless named
     #[arg(long, value_name = "ADDRESS")]
     client: Option<IpAddr>,
+    /// The method of the request
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     method: String,
     /// A header of the request; may be given more than once
     #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
     #[arg(help = "A path with its query, or http://HOST/PATH")]

@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{
-    Failure,
+    Failure, print_count, print_json,
     target::{Target, unexpected},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Named {
     target: Target,
     /// The gate's name
     name: String,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +46,7 @@ pub(super) struct Apply {
     name: String,
     /// Lines of id/KEY: "true"; standard input for -
     file: String,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +68,7 @@ impl Named {
     fn list(&self, out: &mut impl Write) -> Result<(), Failure> {
         let gate = self.name.clone();
         match self.target.ask(&Request::Guests { gate })? {
-            Reply::Guests { names } if self.json => super::print_json(out, &names),
+            Reply::Guests { names } if self.json => print_json(out, &names),
             Reply::Guests { names } => {
                 let mut text = String::new();
                 for name in &names {
@@ -136,7 +136,7 @@ fn in_messages(names: Vec<String>) -> Vec<Vec<String>> {
 
 fn tell(out: &mut impl Write, json: bool, count: usize, what: &str) -> Result<(), Failure> {
     if json {
-        return super::print_json(out, &serde_json::json!({ "count": count }));
+        return print_count(out, count);
     }
     Ok(writeln!(out, "{what}: {count}")?)
 }

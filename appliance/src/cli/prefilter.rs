@@ -8,7 +8,7 @@ use std::{io::Write, path::PathBuf};
 use clap::{Args, Subcommand};
 use floodwall_config::Config;
 
-use super::{Failure, target::DEFAULT_FILE};
+use super::{Failure, print_json, target::DEFAULT_FILE};
 use crate::prefilter::{self, DetachError};
 
 /// The packet filter in the kernel
@@ -25,6 +25,9 @@ pub(super) struct Detach {
     /// The file the service was started with; its prefilter.instance is meant
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 impl Prefilter {
@@ -44,6 +47,9 @@ impl Detach {
             DetachError::None => Failure::Wrong(format!("{}: {error}", self.config.display())),
             DetachError::Running | DetachError::Kernel(_) => Failure::Failed(error.to_string()),
         })?;
+        if self.json {
+            return print_json(out, &serde_json::json!({ "detached": instance }));
+        }
         Ok(writeln!(out, "the pre-filter {instance} is detached")?)
     }
 }

@@ -9,6 +9,12 @@ use crate::run::{self, BootError};
 
 /// Serve until SIGTERM; SIGHUP reloads the file
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Signals:
+  SIGHUP   reads the file again; a file that is wrong changes nothing
+  SIGTERM  finishes what is under way, and ends
+  SIGQUIT  hands over to a new process of the program that lies at this one's path
+  SIGUSR1  opens the access log again")]
 pub(super) struct Run {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]

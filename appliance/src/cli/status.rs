@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Status {
     #[command(flatten)]
     target: Target,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }

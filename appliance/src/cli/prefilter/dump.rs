@@ -29,7 +29,7 @@ pub(in crate::cli) struct Dump {
     /// The interface that the packets come in over; the first of the configuration's unless named
     #[arg(long, value_name = "NAME", requires = "pcap")]
     interface: Option<String>,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
