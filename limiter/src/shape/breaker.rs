@@ -134,6 +134,26 @@ impl Breaker {
         next
     }
 
+    /// Goes on where another breaker stood, which was open for `left` more and had changed at `since`: one whose time
+    /// is over tries. Tells whether it does; a breaker that has changed already goes by what it saw itself.
+    pub fn resume(&self, left: Nanos, since: Nanos, now: Nanos) -> bool {
+        let word = self.word.load(SeqCst);
+        if State::unpack(word) != (State::Closed { phase: 0 }) || self.since.load(SeqCst) != 0 {
+            return false;
+        }
+        let resumed = self.replace(
+            word,
+            State::Open {
+                until: now.plus(left),
+            },
+        );
+        if resumed {
+            // Zero is for a breaker that was always closed.
+            self.since.store(since.0.max(1), SeqCst);
+        }
+        resumed
+    }
+
     /// The span of its window.
     pub fn span(&self) -> Nanos {
         self.window.span()

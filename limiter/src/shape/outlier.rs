@@ -53,6 +53,15 @@ pub struct Outliers {
     next_comparison: AtomicU64,
 }
 
+/// What of a server's past decides how long its next time out is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The end of its last time out, which may be to come.
+    pub until: Nanos,
+    /// How many times out its last one was as long as.
+    pub times: u64,
+}
+
 /// A server is left out from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejected {
@@ -107,15 +116,21 @@ impl Server {
         (left > Nanos::ZERO).then_some(left)
     }
 
+    /// What is to be remembered of it; none when it is not left out, and all of its times are forgiven.
+    pub fn past(&self, interval: Nanos, now: Nanos) -> Option<Past> {
+        let until = Nanos(self.until.load(SeqCst));
+        let times = self.times.load(SeqCst);
+        let matters = until > now || times > forgiven(until, interval, now);
+        matters.then_some(Past { until, times })
+    }
+
     /// How often it was left out.
     pub fn ejections(&self) -> u64 {
         self.ejections.load(SeqCst)
     }
 
     fn eject(&self, rule: &Rule, now: Nanos) -> Nanos {
-        let until = self.until.load(SeqCst);
-        // It was back since then, and one time is forgiven for each interval of that.
-        let forgiven = now.minus(Nanos(until)).0 / rule.interval.0.max(1);
+        let forgiven = forgiven(Nanos(self.until.load(SeqCst)), rule.interval, now);
         let times = self.times.load(SeqCst).saturating_sub(forgiven) + 1;
         let span = Nanos(rule.eject_for.0.saturating_mul(times)).min(rule.eject_at_most);
         self.times.store(times, SeqCst);
@@ -126,7 +141,37 @@ impl Server {
     }
 }
 
+/// How many times out are forgiven to a server that is back since `until`: one for each interval.
+fn forgiven(until: Nanos, interval: Nanos, now: Nanos) -> u64 {
+    now.minus(until).0 / interval.0.max(1)
+}
+
 impl Outliers {
+    /// Has `servers[server]` go on with a past that was kept elsewhere, within the bounds of the rule. Tells whether it
+    /// does: not when it has a past of its own, nor when as many are out as may be.
+    pub fn resume<S: AsRef<Server>>(
+        &self,
+        servers: &[S],
+        server: usize,
+        past: Past,
+        rule: &Rule,
+        now: Nanos,
+    ) -> bool {
+        let _one_at_a_time = self.ejecting.lock();
+        let this = servers[server].as_ref();
+        if this.times.load(SeqCst) > 0 {
+            return false;
+        }
+        let is_out = past.until > now;
+        if is_out && out(servers, now) >= rule.may_be_out(servers.len()) {
+            return false;
+        }
+        let until = past.until.min(now.plus(rule.eject_at_most));
+        this.times.store(past.times, SeqCst);
+        this.until.store(until.0, SeqCst);
+        true
+    }
+
     /// Counts an answer of `servers[server]`, and says whom it put out.
     pub fn answered<S: AsRef<Server>>(
         &self,
@@ -169,9 +214,8 @@ impl Outliers {
         now: Nanos,
     ) -> Option<Ejected> {
         let _one_at_a_time = self.ejecting.lock();
-        let is_out = |server: &S| server.as_ref().out_for(now).is_some();
-        let out = servers.iter().filter(|server| is_out(server)).count();
-        if is_out(&servers[server]) || out >= rule.may_be_out(servers.len()) {
+        let is_out = servers[server].as_ref().out_for(now).is_some();
+        if is_out || out(servers, now) >= rule.may_be_out(servers.len()) {
             return None;
         }
         let span = servers[server].as_ref().eject(rule, now);
@@ -184,6 +228,12 @@ impl Outliers {
         let first = due == 0;
         now.0 >= due && exchange(&self.next_comparison, due, now.plus(rule.interval).0) && !first
     }
+}
+
+/// How many of the servers are left out.
+fn out<S: AsRef<Server>>(servers: &[S], now: Nanos) -> usize {
+    let out = |server: &&S| server.as_ref().out_for(now).is_some();
+    servers.iter().filter(out).count()
 }
 
 impl Rule {

@@ -364,3 +364,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fresh_breaker_goes_on_where_another_stood() {
+    let mut bench = Bench::new(RATIO);
+    let since = bench.now.minus(SECOND);
+    assert!(bench.breaker.resume(SECOND, since, bench.now));
+    assert_eq!(bench.ask().unwrap_err().retry_after, SECOND);
+    assert_eq!(bench.breaker.view(bench.now).since, since);
+    bench.pass_by(SECOND);
+    for _ in 0..3 {
+        assert!(matches!(bench.ask(), Ok(Pass::Probe(_))));
+    }
+    assert!(bench.ask().is_err(), "its probes are out");
+    assert!(
+        !bench.breaker.resume(SECOND, since, bench.now),
+        "it has seen something itself"
+    );
+}
+
+#[test]
+fn one_whose_time_is_over_tries() {
+    let bench = Bench::new(RATIO);
+    assert!(bench.breaker.resume(Nanos::ZERO, Nanos::ZERO, bench.now));
+    assert!(matches!(
+        bench.breaker.view(bench.now).position,
+        Position::HalfOpen { .. }
+    ));
+    for _ in 0..2 {
+        assert_eq!(bench.call(Answer::Good), None);
+    }
+    assert_eq!(bench.call(Answer::Good), Some(Change::Closed));
+    assert!(!bench.breaker.resume(SECOND, Nanos::ZERO, bench.now));
+}

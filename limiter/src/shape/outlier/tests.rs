@@ -185,3 +185,42 @@ fn eight_threads_put_no_more_out_than_may_be() {
     });
     assert_eq!(bench.out().len(), 4);
 }
+
+#[test]
+fn a_past_that_was_kept_decides_on_as_it_did() {
+    let first = Bench::new(4, FIVE_IN_A_ROW);
+    assert_eq!(first.answers(1, 5, true).len(), 1);
+    let past = first.servers[1].past(first.rule.interval, NOW).unwrap();
+    assert_eq!(
+        (past.until, past.times),
+        (NOW.plus(Nanos::from_secs(30)), 1)
+    );
+    assert_eq!(first.servers[0].past(first.rule.interval, NOW), None);
+
+    let mut second = Bench::new(4, FIVE_IN_A_ROW);
+    let resume = |bench: &Bench, server, past| {
+        (bench.outliers).resume(&bench.servers, server, past, &bench.rule, bench.now)
+    };
+    assert!(resume(&second, 1, past) && !resume(&second, 1, past));
+    assert_eq!(second.out(), [1]);
+    second.now = past.until;
+    assert_eq!(second.out(), Vec::<usize>::new());
+    let again = second.answers(1, 5, true);
+    assert_eq!(again[0].span, Nanos::from_secs(60), "its second time");
+}
+
+#[test]
+fn what_was_kept_puts_out_no_more_than_may_be_and_for_no_longer() {
+    let bench = Bench::new(4, FIVE_IN_A_ROW);
+    let past = Past {
+        until: Nanos::MAX,
+        times: 7,
+    };
+    let resumed: Vec<bool> = (0..4)
+        .map(|server| (bench.outliers).resume(&bench.servers, server, past, &bench.rule, bench.now))
+        .collect();
+    assert_eq!(resumed, [true, true, false, false]);
+    assert_eq!(bench.servers[0].out_for(NOW), Some(Nanos::from_secs(100)));
+    let forgiven = NOW.plus(Nanos::from_secs(100 + 70));
+    assert_eq!(bench.servers[0].past(bench.rule.interval, forgiven), None);
+}
