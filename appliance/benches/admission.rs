@@ -60,7 +60,7 @@ fn host(limits: usize) -> Result<Host, Failure> {
     let config = Config::from_text(&text, &file)?;
     let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
     let secret = opened.table.secret();
-    let journal = Journal::open(None, &stats.gates, secret);
+    let journal = Journal::open(None, &stats.gates, secret)?;
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
     let first = Generation::compile(1, file, config, secret, &stats)?;
     Ok(Host::new(

@@ -242,7 +242,7 @@ fn open_host(
     let opened = prefilter::open(&config, is_successor)?;
     let stats = Stats::default();
     let secret = opened.table.secret();
-    let journal = Journal::open(config.state.as_deref(), &stats.gates, secret);
+    let journal = Journal::open(config.state.as_deref(), &stats.gates, secret)?;
     let first = Generation::compile(1, file.to_owned(), config, secret, &stats)?;
     Ok(Host::new(
         opened.table,

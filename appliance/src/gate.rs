@@ -169,6 +169,9 @@ impl Gate {
         if self.guests.is_full(self.config.max_admitted) {
             return Err(Refused::Full);
         }
+        if journal.is_stuck() {
+            return Err(Refused::Unrecorded);
+        }
         if self.config.draw == Draw::Fixed {
             self.draw(self.lot(journal.secret(), name))?;
             return Ok(Would::LetIn);

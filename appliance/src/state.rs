@@ -3,6 +3,8 @@
 //! While the kernel's maps live they know better, and the file is only written. It matters after a reboot, and
 //! where there is no pre-filter. It may be a second old after a crash.
 
+pub mod file;
+
 use std::{
     fs, io,
     net::IpAddr,

@@ -69,6 +69,7 @@ impl Named {
         let gate = self.name.clone();
         match self.target.ask(&Request::Guests { gate })? {
             Reply::Guests { names } if self.json => print_json(out, &names),
+            Reply::Guests { names } if names.is_empty() => Ok(writeln!(out, "{{}}")?),
             Reply::Guests { names } => {
                 let mut text = String::new();
                 for name in &names {

@@ -27,16 +27,18 @@ pub(super) struct Guest {
     settled: Notify,
 }
 
-/// What a [`Guest`] is; it changes once.
+/// What a [`Guest`] is. It goes forward only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Has a place, or asks for one; not durable yet.
-    Pending = 0,
-    In = 1,
+    /// Asks for a place, which takes a moment.
+    Asking = 0,
+    /// Has a place; not durable yet.
+    Pending = 1,
+    In = 2,
     /// Was refused a place, and is forgotten.
-    Full = 2,
+    Full = 3,
     /// Could not be made durable, and is forgotten.
-    Lost = 3,
+    Lost = 4,
 }
 
 /// What became of somebody's wish for a place.
@@ -94,25 +96,39 @@ impl Guest {
     /// # Errors
     /// [`Refused`] when not.
     pub(super) async fn settled(&self) -> Result<(), Refused> {
+        // Whoever is in waits for nothing, and asks no list of those who wait.
+        if let Some(settled) = self.outcome() {
+            return settled;
+        }
         loop {
             let mut settled = std::pin::pin!(self.settled.notified());
             // Before the look, so that what happens after it is heard.
             settled.as_mut().enable();
-            match self.standing.load(SeqCst) {
-                0 => settled.await,
-                1 => return Ok(()),
-                2 => return Err(Refused::Full),
-                _ => return Err(Refused::Unrecorded),
+            match self.outcome() {
+                Some(outcome) => return outcome,
+                None => settled.await,
             }
         }
     }
 
-    fn is_pending(&self) -> bool {
-        self.standing.load(SeqCst) == Standing::Pending as u8
+    /// What has become of it; none while that is not known.
+    fn outcome(&self) -> Option<Result<(), Refused>> {
+        match self.standing() {
+            Standing::Asking | Standing::Pending => None,
+            Standing::In => Some(Ok(())),
+            Standing::Full => Some(Err(Refused::Full)),
+            Standing::Lost => Some(Err(Refused::Unrecorded)),
+        }
     }
 
-    fn is_in(&self) -> bool {
-        self.standing.load(SeqCst) == Standing::In as u8
+    fn standing(&self) -> Standing {
+        match self.standing.load(SeqCst) {
+            0 => Standing::Asking,
+            1 => Standing::Pending,
+            2 => Standing::In,
+            3 => Standing::Full,
+            _ => Standing::Lost,
+        }
     }
 }
 
@@ -129,7 +145,10 @@ impl Guests {
         let guest = Arc::new(Guest::default());
         match known.try_insert(name.to_owned(), Arc::clone(&guest)) {
             Err(taken) => Claim::Known(Arc::clone(taken.current)),
-            Ok(_) if self.places.try_take(most) => Claim::First(guest),
+            Ok(_) if self.places.try_take(most) => {
+                guest.standing.store(Standing::Pending as u8, SeqCst);
+                Claim::First(guest)
+            }
             Ok(_) => {
                 known.remove(name);
                 guest.settle(Standing::Full);
@@ -140,7 +159,7 @@ impl Guests {
 
     /// Forgets a guest, unless it is settled that they are in.
     pub(super) fn lose_unsettled(&self, name: &str, guest: &Guest) {
-        if guest.is_pending() {
+        if guest.standing() == Standing::Pending {
             self.known.pin().remove(name);
             self.places.give_back();
             guest.settle(Standing::Lost);
@@ -149,28 +168,39 @@ impl Guests {
 
     /// Puts somebody in, whatever the bound. Tells whether they were not in already.
     pub(super) fn put_in(&self, name: &str) -> bool {
-        let is_new = self
-            .known
-            .pin()
-            .try_insert(name.to_owned(), Guest::settled_in())
-            .is_ok();
-        if is_new {
-            self.places.take();
+        let known = self.known.pin();
+        loop {
+            let Err(taken) = known.try_insert(name.to_owned(), Guest::settled_in()) else {
+                self.places.take();
+                return true;
+            };
+            match taken.current.standing() {
+                Standing::In => return false,
+                // The place is theirs already.
+                Standing::Pending => {
+                    taken.current.settle(Standing::In);
+                    return true;
+                }
+                // A few instructions of another thread, after which the name has a place or is free.
+                Standing::Asking | Standing::Full | Standing::Lost => std::thread::yield_now(),
+            }
         }
-        is_new
     }
 
     /// Puts everybody out who is in, and tells how many that were. Those who are about to be in stay.
     pub(super) fn clear(&self) -> usize {
         let known = self.known.pin();
+        let is_in = |guest: &Arc<Guest>| guest.standing() == Standing::In;
+        let inside: Vec<&String> = (known.iter().filter(|(_, guest)| is_in(guest)))
+            .map(|(name, _)| name)
+            .collect();
         let mut count = 0;
-        known.retain(|_, guest| {
-            let stays = !guest.is_in();
-            count += usize::from(!stays);
-            stays
-        });
-        for _ in 0..count {
-            self.places.give_back();
+        for name in inside {
+            // Whoever takes a name out gives its place back, when two clear at one time.
+            if let Ok(Some(_)) = known.remove_if(name, |_, guest| is_in(guest)) {
+                self.places.give_back();
+                count += 1;
+            }
         }
         count
     }
@@ -189,7 +219,7 @@ impl Guests {
         let known = self.known.pin();
         let mut names: Vec<String> = known
             .iter()
-            .filter(|(_, guest)| guest.is_in())
+            .filter(|(_, guest)| guest.standing() == Standing::In)
             .map(|(name, _)| name.clone())
             .collect();
         names.sort_unstable();
@@ -223,6 +253,65 @@ mod tests {
             assert!(matches!(guests.claim("b", Some(1)), Claim::Full));
             assert!(guests.find("b").is_none());
         }
+    }
+
+    #[test]
+    fn eight_who_clear_at_one_time_give_each_place_back_once() {
+        for _ in 0..100 {
+            let (guests, start) = (Guests::default(), Barrier::new(8));
+            for name in 0..100 {
+                guests.put_in(&format!("guest{name}"));
+            }
+            assert!(matches!(guests.claim("pending", None), Claim::First(_)));
+            let cleared: usize = thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            start.wait();
+                            guests.clear()
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|each| each.join().unwrap()).sum()
+            });
+            assert_eq!((cleared, guests.admitted()), (100, 1));
+        }
+    }
+
+    #[test]
+    fn whoever_is_put_in_while_they_ask_is_in_with_one_place() {
+        for _ in 0..500 {
+            let (guests, start) = (Guests::default(), Barrier::new(4));
+            assert!(guests.put_in("full"));
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        start.wait();
+                        // There is no place, so that the name comes and goes.
+                        for _ in 0..20 {
+                            assert!(!matches!(guests.claim("a", Some(1)), Claim::First(_)));
+                        }
+                    });
+                }
+                start.wait();
+                assert!(guests.put_in("a"));
+            });
+            assert_eq!((guests.names().len(), guests.admitted()), (2, 2));
+        }
+    }
+
+    #[test]
+    fn whoever_is_put_in_while_it_is_written_stays_when_that_fails() {
+        let guests = Guests::default();
+        let Claim::First(pending) = guests.claim("a", Some(1)) else {
+            panic!("there is a place");
+        };
+        assert!(guests.put_in("a") && !guests.put_in("a"));
+        guests.lose_unsettled("a", &pending);
+        assert_eq!(
+            (guests.names(), guests.admitted()),
+            (vec!["a".to_owned()], 1)
+        );
     }
 
     #[test]
