@@ -2,6 +2,7 @@
 
 use std::{
     fs::OpenOptions,
+    io::{Seek, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -190,7 +191,23 @@ impl Floodwall<'_> {
         run(Command::new(binary::path())
             .args(arguments)
             .arg("--socket")
-            .arg(self.folder.join(SOCKET)))
+            .arg(self.socket()))
+    }
+
+    /// The same with this on its standard input.
+    pub fn tell(&self, arguments: &[&str], input: &str) -> Answer {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(input.as_bytes())
+            .and_then(|()| file.rewind())
+            .expect("a file can be written and read");
+        let mut command = Command::new(binary::path());
+        command.args(arguments).arg("--socket").arg(self.socket());
+        answer(command.stdin(file))
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(SOCKET)
     }
 
     /// `floodwall status --json`. No answer fails the test.
@@ -351,10 +368,11 @@ impl Drop for Floodwall<'_> {
 }
 
 fn run(command: &mut Command) -> Answer {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary runs");
+    answer(command.stdin(Stdio::null()))
+}
+
+fn answer(command: &mut Command) -> Answer {
+    let output = command.output().expect("the binary runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Answer {
         code: output.status.code(),

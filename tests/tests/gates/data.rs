@@ -1,18 +1,10 @@
-//! Who is in: listed, applied, deleted, and kept through kills and damage.
+//! Who is in: listed, applied, deleted, and kept through damage.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    thread,
-};
+use std::fs;
 
-use floodwall_tests::{Client, Floodwall, Loopback, wait};
+use floodwall_tests::{Floodwall, Loopback};
 
-use super::{KEY, ask, buy, sale};
+use super::{KEY, ask, sale};
 
 #[test]
 fn lists_are_applied_at_once_and_deleted_at_once() {
@@ -51,57 +43,6 @@ fn lists_are_applied_at_once_and_deleted_at_once() {
 }
 
 #[test]
-fn whoever_was_told_to_be_in_is_in_after_any_kill_and_there_are_never_too_many() {
-    const PLACES: usize = 600;
-    let web = Loopback::free();
-    let gate = format!("{KEY}, max_admitted: {PLACES}");
-    let mut floodwall = Floodwall::start(&sale(web, &gate));
-    let told = Mutex::new(BTreeSet::new());
-    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            let (told, next, over) = (&told, &next, &over);
-            scope.spawn(move || {
-                while !over.load(SeqCst) {
-                    let Ok(mut connection) = Client::of(web).connect() else {
-                        thread::yield_now();
-                        continue;
-                    };
-                    loop {
-                        let user = format!("user{}", next.fetch_add(1, SeqCst));
-                        match connection.send(&buy(&user)) {
-                            Ok(answer) if answer.status == 200 => {
-                                told.lock().unwrap().insert(user);
-                            }
-                            Ok(_) if !over.load(SeqCst) => {}
-                            _ => break,
-                        }
-                    }
-                }
-            });
-        }
-        for kill in 1..=6 {
-            // At another moment of the rush each time.
-            let enough = || (told.lock().unwrap().len() >= kill * 80).then_some(());
-            wait::until(wait::PATIENCE, enough).expect("admissions");
-            floodwall.kill();
-            floodwall.start_again();
-        }
-        over.store(true, SeqCst);
-    });
-    let told = told.into_inner().unwrap();
-    let list = floodwall.json(&["gate", "list", "laptop", "--json"]);
-    let kept: BTreeSet<String> = serde_json::from_value(list).unwrap();
-    assert!(
-        told.is_subset(&kept),
-        "forgotten: {:?}",
-        told.difference(&kept)
-    );
-    assert!(kept.len() <= PLACES, "{} of {PLACES} places", kept.len());
-    assert!(told.len() >= 480);
-}
-
-#[test]
 fn a_damaged_file_is_set_aside_and_said() {
     let web = Loopback::free();
     let mut floodwall = Floodwall::start(&sale(web, KEY));
@@ -117,4 +58,39 @@ fn a_damaged_file_is_set_aside_and_said() {
         "{}",
         floodwall.log()
     );
+}
+
+#[test]
+fn a_file_that_is_damaged_again_is_set_aside_beside_the_first() {
+    let web = Loopback::free();
+    let mut floodwall = Floodwall::start(&sale(web, KEY));
+    let file = floodwall.folder().join("state/gates.redb");
+    assert_eq!(ask(web, "ann").status, 200);
+    floodwall.kill();
+    let whole = fs::read(&file).unwrap();
+    let half = |length: usize| whole[..length].to_vec();
+    let mut torn = whole.clone();
+    let middle = torn.len() / 2;
+    torn[..middle].reverse();
+    let damages = [
+        half(whole.len() / 2),
+        half(4096),
+        half(100),
+        torn,
+        vec![0xff; 1 << 20],
+        b"-- MySQL dump".to_vec(),
+    ];
+    for (at, damage) in damages.into_iter().enumerate() {
+        fs::write(&file, damage).unwrap();
+        floodwall.start_again();
+        assert_eq!(ask(web, "ann").status, 200, "damage {at}");
+        assert_eq!(ask(web, "ann").status, 200);
+        assert_eq!(floodwall.status()["gates"][0]["kept"], true);
+        floodwall.kill();
+        let name = match at {
+            0 => "gates.redb.damaged".to_owned(),
+            _ => format!("gates.redb.damaged.{}", at + 1),
+        };
+        assert!(file.with_file_name(&name).exists(), "{name}");
+    }
 }

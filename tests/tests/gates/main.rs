@@ -1,6 +1,9 @@
 //! Gates over real HTTP: the steps of a flash sale, places under a rush, and who is in after a kill.
 
+mod cookbook;
 mod data;
+mod disk;
+mod killed;
 mod rush;
 mod sale;
 

@@ -2,42 +2,64 @@
 
 use std::{sync::Barrier, thread};
 
-use floodwall_tests::{Client, Floodwall, Loopback};
+use floodwall_tests::{Client, Connection, Control, Floodwall, Loopback};
 
 use super::{KEY, buy, sale};
 
+const FIGHTS: usize = 1000;
+const BUYERS: usize = 64;
+const PLACES: usize = 100;
+
 #[test]
-fn sixty_four_who_fight_for_a_hundred_places_get_a_hundred_every_time() {
+fn sixty_four_who_fight_for_a_hundred_places_get_a_hundred_a_thousand_times() {
     let web = Loopback::free();
-    let floodwall = Floodwall::start(&sale(web, &format!("{KEY}, max_admitted: 100")));
-    // A thousand fights would take minutes on a crowded machine, and need no more code.
-    for fight in 0..20 {
-        let start = Barrier::new(64);
-        let won: usize = thread::scope(|scope| {
-            let buyers: Vec<_> = (0..64)
-                .map(|buyer| {
-                    let start = &start;
-                    scope.spawn(move || {
-                        let mut connection = Client::of(web).connect().expect("the proxy accepts");
+    let floodwall = Floodwall::start(&sale(web, &format!("{KEY}, max_admitted: {PLACES}")));
+    let mut control = Control::of(&floodwall);
+    // Between two fights all wait for each other, and this thread empties the gate.
+    let (start, end) = (Barrier::new(BUYERS + 1), Barrier::new(BUYERS + 1));
+    let buyers = 0..BUYERS;
+    thread::scope(|scope| {
+        let wins: Vec<_> = buyers
+            .map(|buyer| {
+                let (start, end) = (&start, &end);
+                scope.spawn(move || {
+                    let mut connection = Client::of(web).connect().expect("the proxy accepts");
+                    let mut fight = |fight| {
                         start.wait();
-                        let tries = (0..4).map(|n| {
-                            let user = format!("{fight}-{buyer}-{n}");
-                            connection.send(&buy(&user)).expect("an answer").status
-                        });
-                        tries.filter(|status| *status == 200).count()
-                    })
+                        let won = fights(&mut connection, fight, buyer);
+                        end.wait();
+                        won
+                    };
+                    (0..FIGHTS).map(&mut fight).collect::<Vec<usize>>()
                 })
-                .collect();
-            buyers.into_iter().map(|buyer| buyer.join().unwrap()).sum()
-        });
-        assert_eq!(won, 100, "in fight {fight}");
-        let names = floodwall.json(&["gate", "list", "laptop", "--json"]);
-        assert_eq!(names.as_array().expect("a list").len(), 100);
-        assert_eq!(
-            floodwall.ask(&["gate", "delete", "laptop"]).stdout,
-            "put out: 100\n"
-        );
-    }
+            })
+            .collect();
+        for fight in 0..FIGHTS {
+            start.wait();
+            end.wait();
+            let emptied =
+                control.ask(&serde_json::json!({ "delete_guests": { "gate": "laptop" } }));
+            assert_eq!(
+                emptied["guests_changed"]["count"], PLACES,
+                "places of fight {fight}"
+            );
+        }
+        let mut won = vec![0; FIGHTS];
+        for buyer in wins {
+            let each = buyer.join().expect("a buyer who was answered");
+            won.iter_mut()
+                .zip(each)
+                .for_each(|(won, more)| *won += more);
+        }
+        assert_eq!(won, vec![PLACES; FIGHTS], "answers of 200 in each fight");
+    });
+}
+
+/// Two people on one connection ask, and so many are let in.
+fn fights(connection: &mut Connection, fight: usize, buyer: usize) -> usize {
+    let users = (0..2).map(|user| format!("{fight}-{buyer}-{user}"));
+    let answers = users.map(|user| connection.send(&buy(&user)).expect("an answer").status);
+    answers.filter(|status| *status == 200).count()
 }
 
 #[test]
