@@ -177,6 +177,15 @@ impl Floodwall<'_> {
         successor.unwrap_or_else(|| self.process.id())
     }
 
+    /// Bytes of memory that it has.
+    pub fn resident(&self) -> usize {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
+        kib.expect("a number of kB") << 10
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

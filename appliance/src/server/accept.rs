@@ -3,7 +3,6 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,11 +12,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use floodwall_limiter::Source;
-use pingora_core::{
-    apps::HttpServerApp,
-    protocols::{Stream, http::ServerSession},
-    server::configuration::ServerConf,
-};
+use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -30,11 +25,9 @@ use super::{
     bind::{Listening, SocketFile},
     census::{Census, Most},
     connection::Rules,
-    guard::Guard,
-    http2,
+    http1, http2,
     line::{Line, Socket},
     peer::Peer,
-    progress::{Moment, Phase, Progress},
 };
 use crate::{
     blocks,
@@ -265,79 +258,15 @@ async fn attend(
     proxy: Arc<HttpProxy<Proxy>>,
     leave: watch::Receiver<bool>,
 ) {
-    if let Some(guard) = arrive(line, newcomer).await {
-        serve(guard, proxy, leave).await;
-    }
-}
-
-/// Serves requests, one after the other.
-async fn serve(stream: Guard, proxy: Arc<HttpProxy<Proxy>>, leave: watch::Receiver<bool>) {
-    match http2::begins(&stream, leave.clone()).await {
-        Some(true) => return http2::serve(stream, proxy, leave).await,
-        Some(false) => {}
-        None => return,
-    }
-    let connection = Arc::clone(stream.connection());
-    let progress = Arc::clone(stream.progress());
-    let mut dismissed = pin!(dismissed(leave.clone(), progress));
-    let idle = connection.rules.idle.as_secs().max(1);
-    let mut session = ServerSession::new_http1(Box::new(stream));
-    session.set_keepalive((!*leave.borrow()).then_some(idle));
-    let mut next = tokio::select! {
-        biased;
-        next = proxy.process_new_http(session, &leave) => next,
-        () = &mut dismissed => None,
+    let Some(guard) = arrive(line, newcomer).await.map(Box::new) else {
+        return;
     };
-    while let Some(reused) = next {
-        let (stream, settings) = reused.consume();
-        if let Some(joined) = connection.successor() {
-            if let Some(guard) = guard_of(stream) {
-                joined.run(guard, leave).await;
-            }
-            return;
-        }
-        let mut session = ServerSession::new_http1(stream);
-        if let Some(settings) = settings {
-            settings.apply_to_session(&mut session);
-        }
-        next = tokio::select! {
-            biased;
-            next = proxy.process_new_http(session, &leave) => next,
-            () = &mut dismissed => None,
-        };
+    match http2::begins(&guard, leave.clone()).await {
+        // In a box: its state is larger than what a connection of HTTP/1 keeps while it waits.
+        Some(true) => Box::pin(http2::serve(*guard, proxy, leave)).await,
+        Some(false) => http1::serve(guard, proxy, leave).await,
+        None => {}
     }
-    // The engine did not give the connection back: what waits for it holds on to it.
-    drop(connection.successor());
-}
-
-/// Comes true when everybody is to leave and this client has no request under way. One that has just come has not
-/// had the time to send its first.
-async fn dismissed(mut leave: watch::Receiver<bool>, progress: Arc<Progress>) {
-    // Whoever gives the order outlives the connections.
-    if leave.wait_for(|leaves| *leaves).await.is_err() {
-        return std::future::pending().await;
-    }
-    let before_all = Moment {
-        phase: Phase::Idle,
-        request: 0,
-    };
-    if progress.moment() == before_all {
-        tokio::time::sleep(FIRST_REQUEST).await;
-    }
-    while progress.phase() != Phase::Idle {
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// How long a client may take for its first request when everybody is to leave.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
-
-/// How often a connection with a request under way is looked at when everybody is to leave.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// The guard that a session was made of.
-fn guard_of(stream: Stream) -> Option<Guard> {
-    stream.into_any().downcast().ok().map(|guard| *guard)
 }
 
 /// A socket that the thread's runtime polls.
@@ -386,4 +315,23 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::guard::Guard;
+
+    fn size_of_result<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What a connection costs that waits: this and its guard, and what is known of its client.
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let task = size_of_result(attend);
+        assert!(task <= 1536, "the task has {task} bytes");
+        let guard = size_of::<Guard>();
+        assert!(guard <= 512, "the guard has {guard} bytes");
+    }
 }

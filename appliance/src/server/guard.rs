@@ -23,7 +23,7 @@ use pingora_core::protocols::{
     raw_connect::ProxyDigest,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::Sleep,
 };
 
@@ -32,6 +32,7 @@ use crate::{
     server::{
         body::Framing,
         connection::Connection,
+        cork::Cork,
         intake::Intake,
         pace::{Allowance, Pace},
         peer::Peer,
@@ -61,10 +62,7 @@ pub struct Guard {
 }
 
 /// A client's bytes without the rules of requests.
-pub type ClientStream = BufWriter<Wire>;
-
-/// What is written waits in a buffer of so many bytes until it is flushed: one Ethernet segment.
-const WRITE_BUFFER: usize = 1460;
+pub type ClientStream = Cork<Wire>;
 
 /// A clock, and what it was set for.
 #[derive(Debug)]
@@ -90,7 +88,7 @@ impl Guard {
             Peer::Local => None,
         });
         Self {
-            inner: BufWriter::with_capacity(WRITE_BUFFER, wire),
+            inner: Cork::new(wire),
             connection,
             progress: Arc::default(),
             digest: Arc::new(digest),
@@ -122,6 +120,14 @@ impl Guard {
     /// How far the present request is.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
+    }
+
+    /// Comes true when there is something to read of the next request, or nothing more to wait for. Takes nothing.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.intake.holds() {
+            return Poll::Ready(());
+        }
+        self.inner.get_mut().poll_readable(context)
     }
 
     /// Ends a head that is too slow or too large: one answer, one line in the log, and no more reading.

@@ -4,7 +4,7 @@ use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -23,11 +23,16 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
+/// Looks, takes nothing, and does not wait.
+const PEEK: MsgFlags = MsgFlags::MSG_PEEK.union(MsgFlags::MSG_DONTWAIT);
+
 /// A socket that is in the census for as long as it is open.
 #[derive(Debug)]
 pub struct Line {
     seat: Seat,
     socket: Socket,
+    /// Whether the kernel was asked for bytes: until then the runtime takes every socket for one that has some.
+    asked: bool,
 }
 
 /// Does the same to either kind of socket.
@@ -62,7 +67,11 @@ impl Line {
             // A connection that cannot be set so is one that is gone already.
             let _ = stream.set_nodelay(true);
         }
-        Self { seat, socket }
+        Self {
+            seat,
+            socket,
+            asked: false,
+        }
     }
 
     pub fn seat(&mut self) -> &mut Seat {
@@ -73,6 +82,25 @@ impl Line {
         self.socket.reset();
     }
 
+    /// Comes true when the socket has something to read, its end, or an error.
+    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let fd = self.as_raw_fd();
+        let look = || recv(fd, &mut [0; 1], PEEK).map_err(io::Error::from);
+        loop {
+            // An error is told by the read that follows.
+            let ready = either!(&self.socket, stream => stream.poll_read_ready(context));
+            let _ = ready!(ready);
+            let asked = std::mem::replace(&mut self.asked, true);
+            if asked {
+                return Poll::Ready(());
+            }
+            let seen = either!(&self.socket, stream => stream.try_io(Interest::READABLE, look));
+            if !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     /// Waits until more than `known` bytes have come, and copies what there is without taking it. Nothing has
     /// come for good when it gives 0.
     ///
@@ -81,7 +109,7 @@ impl Line {
     pub async fn peek(&self, buffer: &mut [u8], known: usize) -> io::Result<usize> {
         let mut look = || {
             let fd = self.socket.as_fd().as_raw_fd();
-            match recv(fd, buffer, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)? {
+            match recv(fd, buffer, PEEK)? {
                 // Nothing new: the next bytes, or the end, wake this up again.
                 seen if seen > 0 && seen <= known => Err(io::ErrorKind::WouldBlock.into()),
                 seen => Ok(seen),
@@ -113,7 +141,9 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(&mut self.get_mut().socket, stream => Pin::new(stream).poll_read(context, buffer))
+        let line = self.get_mut();
+        line.asked = true;
+        either!(&mut line.socket, stream => Pin::new(stream).poll_read(context, buffer))
     }
 }
 

@@ -29,6 +29,16 @@ impl Wire {
         }
     }
 
+    /// Comes true when reading would give something, or tell that nothing comes any more. Of TLS that is a guess: a
+    /// record may be there in part, or be none of the client's data.
+    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(line) => line.poll_readable(context),
+            Self::Tls(stream) if !stream.get_ref().1.wants_read() => Poll::Ready(()),
+            Self::Tls(stream) => stream.get_mut().0.poll_readable(context),
+        }
+    }
+
     /// The line below.
     pub fn line(&self) -> &Line {
         match self {

@@ -115,3 +115,30 @@ fn a_connection_without_a_request_ends() {
     eventually!(floodwall.status()["connections"]["open"] == 0);
     assert_eq!(floodwall.status()["requests"]["malformed"], 0);
 }
+
+/// A connection that says nothing holds what it takes to wait for it, whether it has asked for something or not.
+#[test]
+fn connections_that_say_nothing_cost_next_to_nothing() {
+    const MANY: usize = 500;
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let floodwall = Floodwall::start(&front(web, origin.address()));
+    let open = |count| -> Vec<_> {
+        let connect = || Client::of(web).connect().expect("a connection");
+        let served = || {
+            let mut connection = connect();
+            assert_eq!(connection.get("/").expect("a response").status, 200);
+            connection
+        };
+        (0..count).flat_map(|_| [served(), connect()]).collect()
+    };
+    // What each thread needs once is there after the first of them.
+    let first = open(100);
+    let settled = |count| eventually!(floodwall.status()["connections"]["open"] == count);
+    settled(first.len());
+    let before = floodwall.resident();
+    let more = open(MANY);
+    settled(first.len() + more.len());
+    let each = floodwall.resident().saturating_sub(before) / more.len();
+    eprintln!("a connection that says nothing: {each} bytes");
+    assert!(each < 8 << 10, "{each} bytes");
+}

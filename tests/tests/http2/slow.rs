@@ -1,9 +1,6 @@
 //! Clients that stop in the middle: each is cut, soon, and costs little until then.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use floodwall_tests::{
     Floodwall, Http2, Loopback, Origin, eventually,
@@ -145,7 +142,7 @@ fn streams_that_are_not_read_are_cut_and_cost_no_more_than_the_engine_s_buffers(
     let (web, origin) = (Loopback::free(), Origin::start());
     let yaml = front(web, origin.address()).with("header: 700ms,", "header: 700ms, write: 1500ms,");
     let floodwall = Floodwall::start(&yaml);
-    let before = resident(floodwall.pid());
+    let before = floodwall.resident();
     let settings = [(setting::INITIAL_WINDOW_SIZE, 0)];
     let mut clients: Vec<_> = (0..4)
         .map(|_| {
@@ -159,7 +156,7 @@ fn streams_that_are_not_read_are_cut_and_cost_no_more_than_the_engine_s_buffers(
     eventually!(origin.count() == 400);
     let mut most = 0;
     eventually!({
-        most = most.max(resident(floodwall.pid()));
+        most = most.max(floodwall.resident());
         floodwall.status()["requests"]["in_flight"] == 0
     });
     let grown = (most - before) >> 20;
@@ -172,12 +169,4 @@ fn streams_that_are_not_read_are_cut_and_cost_no_more_than_the_engine_s_buffers(
             Some(204)
         );
     }
-}
-
-/// Bytes of memory that a process has.
-fn resident(pid: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
-    kib.expect("a number of kB") << 10
 }
