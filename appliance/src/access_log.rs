@@ -75,6 +75,36 @@ pub enum Verdict {
     Unavailable,
 }
 
+impl Verdict {
+    /// In the order in which they are declared.
+    pub const ALL: [Self; 9] = [
+        Self::Admitted,
+        Self::Refused,
+        Self::Gate,
+        Self::Shed,
+        Self::Blocked,
+        Self::Malformed,
+        Self::Unrouted,
+        Self::Failed,
+        Self::Unavailable,
+    ];
+
+    /// As the log has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admitted => "admitted",
+            Self::Refused => "refused",
+            Self::Gate => "gate",
+            Self::Shed => "shed",
+            Self::Blocked => "blocked",
+            Self::Malformed => "malformed",
+            Self::Unrouted => "unrouted",
+            Self::Failed => "failed",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// The way into the log.
 #[derive(Debug)]
 pub struct AccessLog {

@@ -13,13 +13,14 @@ use smallvec::SmallVec;
 
 mod after;
 mod ask;
+mod budgets;
 mod pending;
 mod preview;
 mod standing;
 mod taken;
 
 pub use after::Afterwards;
-
+pub use budgets::Budgets;
 pub use pending::{Pending, Waited};
 pub use preview::{Preview, Would, preview};
 pub use standing::Standing;

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     access_log::AccessLog,
-    admin::{self, Pages},
+    admin::{self, Answers},
     control::{ClaimError, Door},
     gate::Journal,
     generation::Generation,
@@ -297,9 +297,10 @@ fn attend(operators: &Runtime, door: Door, admin: Option<TcpListener>, service: 
         report("the control socket", served);
     });
     if let Some(listener) = admin {
-        let pages = Arc::new(Pages::new(Arc::clone(service)));
-        operators
-            .spawn(async move { report("the admin address", admin::serve(listener, pages).await) });
+        let answers = Arc::new(Answers::new(Arc::clone(service)));
+        operators.spawn(async move {
+            report("the admin address", admin::serve(listener, answers).await);
+        });
     }
 }
 

@@ -122,6 +122,11 @@ impl Limit {
         }
     }
 
+    /// Whether some keys have a rule of their own, or none.
+    pub fn has_exceptions(&self) -> bool {
+        self.exceptions.is_some()
+    }
+
     /// Whether this key is refused when it is over, rather than only counted.
     #[inline]
     pub fn enforces(&self, secret: Secret, key: KeyHash) -> bool {

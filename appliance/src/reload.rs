@@ -3,6 +3,7 @@
 //! Everything that can fail comes first. A file that is refused has changed nothing in either layer.
 
 mod compare;
+mod history;
 
 use std::{
     fmt, io,
@@ -14,7 +15,11 @@ use std::{
 use floodwall_config::{self as config, Config, Problems};
 use serde::{Deserialize, Serialize};
 
-pub use compare::Comparison;
+pub use self::{
+    compare::Comparison,
+    history::{Outcome, Passage},
+};
+use history::History;
 
 use crate::{
     access_log::{Sink, timestamp},
@@ -46,6 +51,7 @@ struct Past {
     /// The text of the running generation's file.
     text: String,
     last: Option<LastReload>,
+    history: History,
 }
 
 /// What became of a reload.
@@ -97,8 +103,13 @@ pub enum Because {
 impl Reloader {
     /// Prepares for reloads of the file that the host's generation came from, with this `text`.
     pub fn new(host: Arc<Host>, text: String, log: Log, manager: Arc<Manager>) -> Self {
-        let file = host.generation().file.clone();
-        let past = Mutex::new(Past { text, last: None });
+        let first = host.pin();
+        let file = first.file.clone();
+        let past = Mutex::new(Past {
+            text,
+            last: None,
+            history: History::begin(first.number, host.started.wall),
+        });
         Self {
             host,
             file,
@@ -129,6 +140,11 @@ impl Reloader {
     /// The last reload, whatever became of it.
     pub fn last(&self) -> Option<LastReload> {
         self.past().last.clone()
+    }
+
+    /// The last reloads and, if they are few, the start of the process; the latest first.
+    pub fn history(&self) -> Vec<Passage> {
+        self.past().history.all()
     }
 
     /// The file, and the text of it that is running.
@@ -237,8 +253,11 @@ impl Reloader {
         for change in changes.iter().take(LOGGED) {
             tracing::info!(generation = to, "changed: {change}");
         }
-        self.past().last = Some(LastReload {
-            at: timestamp(SystemTime::now()),
+        let at = SystemTime::now();
+        let mut past = self.past();
+        past.history.keep(*to, Outcome::Taken, changes, at);
+        past.last = Some(LastReload {
+            at: timestamp(at),
             ok: true,
             changes: changes.clone(),
             problems: vec![],
@@ -256,11 +275,15 @@ impl Reloader {
         for problem in refused.problems.iter().take(LOGGED) {
             tracing::error!("{problem}");
         }
-        self.past().last = Some(LastReload {
-            at: timestamp(SystemTime::now()),
+        let at = SystemTime::now();
+        let (running, problems) = (refused.running, &refused.problems);
+        let mut past = self.past();
+        past.history.keep(running, Outcome::Refused, problems, at);
+        past.last = Some(LastReload {
+            at: timestamp(at),
             ok: false,
             changes: vec![],
-            problems: refused.problems.clone(),
+            problems: problems.clone(),
         });
     }
 

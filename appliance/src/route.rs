@@ -165,7 +165,7 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn host_matches(pattern: &HostPattern, host: &str) -> bool {
+pub fn host_matches(pattern: &HostPattern, host: &str) -> bool {
     match pattern {
         HostPattern::Exact(name) => host.eq_ignore_ascii_case(name),
         HostPattern::Suffix(suffix) => host.len().checked_sub(suffix.len()).is_some_and(|start| {

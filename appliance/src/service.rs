@@ -30,7 +30,7 @@ impl Service {
         match request {
             Request::Status => Reply::Status(Box::new(self.status())),
             Request::Limits => {
-                Reply::Limits(status::limits(&self.host.generation(), self.host.now()))
+                Reply::Limits(status::limits(&self.host, &self.host.generation()))
             }
             Request::Blocks => Reply::Blocks(blocks::list(&self.host)),
             Request::Configuration => self.configuration(),
@@ -77,7 +77,7 @@ impl Service {
     }
 
     pub fn status(&self) -> Status {
-        Status::of(&self.host, self.reloader.last())
+        Status::of(&self.host, &self.reloader)
     }
 
     fn configuration(&self) -> Reply {

@@ -1,6 +1,7 @@
 //! Counters that live as long as the process, kept by name so that a reload loses none.
 
 mod latency;
+mod outcomes;
 mod route;
 
 use std::{
@@ -17,6 +18,7 @@ use floodwall_limiter::shape::hot_keys::HotKeys;
 
 pub use self::{
     latency::{BOUNDS, Latency},
+    outcomes::Outcomes,
     route::RouteStats,
 };
 use crate::{
@@ -106,7 +108,7 @@ impl Gauge {
 #[derive(Debug, Default)]
 pub struct Requests {
     /// Those that are finished.
-    pub by_class: Classes,
+    pub outcomes: Outcomes,
     /// Requests refused as malformed, before any route was looked for.
     pub malformed: Count,
     /// Requests without a route.
@@ -138,12 +140,6 @@ impl Offences {
 
     pub fn get(&self, offence: Offence) -> u64 {
         self.0[offence as usize].get()
-    }
-}
-
-impl Requests {
-    pub fn finished(&self, status: u16) {
-        self.by_class.count(status);
     }
 }
 

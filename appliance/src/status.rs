@@ -17,7 +17,7 @@ pub use self::{
     blocks::{BlockAdded, BlocksBudget, NewBlock},
     limits::{HotKeyStatus, LimitStatus, limits},
     routes::{BucketStatus, LatencyStatus, RouteStatus},
-    traffic::{ClassCount, ConnectionCounts, ListenerStatus, RequestCounts},
+    traffic::{ClassCount, ConnectionCounts, ListenerStatus, RequestCounts, VerdictCount},
     upstreams::{
         BreakerState, BreakerStatus, HealthStatus, LastError, NameStatus, ServerStatus,
         UpstreamStatus,
@@ -32,7 +32,7 @@ use crate::{
     mirror::{self, MirrorStatus},
     prefilter::KernelStatus,
     protection::status::ProtectionStatus,
-    reload::LastReload,
+    reload::{LastReload, Passage, Reloader},
     tokens::{self, status::TokenStatus},
 };
 
@@ -48,6 +48,8 @@ pub struct Status {
     /// The last reload, whatever became of it; absent before the first.
     pub last_reload: Option<LastReload>,
     pub reloads: ReloadCounts,
+    /// The last reloads and what each changed, the latest first.
+    pub history: Vec<Passage>,
     pub listeners: Vec<ListenerStatus>,
     pub connections: ConnectionCounts,
     pub requests: RequestCounts,
@@ -98,7 +100,7 @@ pub struct TableStatus {
 
 impl Status {
     /// Looks at everything once. Counters go on while it does.
-    pub fn of(host: &Host, last_reload: Option<LastReload>) -> Self {
+    pub fn of(host: &Host, reloader: &Reloader) -> Self {
         let generation = host.pin();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,17 +112,18 @@ impl Status {
                 kernel: host.kernel.generation(),
                 file: generation.file.clone(),
             },
-            last_reload,
+            last_reload: reloader.last(),
             reloads: ReloadCounts {
                 taken: host.stats.reloads.taken.get(),
                 refused: host.stats.reloads.refused.get(),
             },
+            history: reloader.history(),
             listeners: traffic::listeners(host, &generation),
             connections: ConnectionCounts::of(host),
             requests: RequestCounts::of(host),
             routes: routes::routes(&generation),
             upstreams: upstreams::upstreams(&generation, host.now()),
-            limits: limits(&generation, host.now()),
+            limits: limits(host, &generation),
             tokens: tokens::status::all(&generation.tokens),
             gates: gates(&generation, host),
             mirrors: mirror::status(&generation),

@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::matching::{HOST, HostPattern};
 use crate::net::{ADDRESS_PATTERN, Bound, address};
-use crate::read::{Cursor, Fields, text};
-use crate::section::{Key, Section, Shape, TEXT};
+use crate::read::{Cursor, Fields, text, unique_list};
+use crate::section::{ANY, Key, Section, Shape, TEXT};
 
 /// The two doors for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Reading over HTTP, when wanted.
     pub address: Option<SocketAddr>,
+    /// The names by which it may be asked, beside addresses and localhost.
+    pub hosts: Vec<HostPattern>,
     /// Reading and changing; only its owner and group may open it. Relative paths are already joined to the
     /// file's folder.
     pub socket: PathBuf,
@@ -24,6 +27,11 @@ pub(crate) static SECTION: Section = Section {
             "address",
             Shape::Text(ADDRESS_PATTERN),
             "where to read over HTTP; nowhere by default",
+        ),
+        Key::new(
+            "hosts",
+            Shape::List(&HOST, ANY),
+            "names by which it may be asked, beside addresses and localhost; none by default",
         ),
         Key::new(
             "socket",
@@ -48,8 +56,10 @@ impl Admin {
             |value| socket(value, folder),
             default_socket(folder),
         );
+        let hosts = fields.or("hosts", |list| unique_list(list, "host", HostPattern::read), vec![]);
         Some(Self {
             address: address?,
+            hosts: hosts?,
             socket: socket?,
         })
     }
@@ -58,6 +68,7 @@ impl Admin {
     pub(crate) fn default_in(folder: &Path) -> Self {
         Self {
             address: None,
+            hosts: Vec::new(),
             socket: default_socket(folder),
         }
     }

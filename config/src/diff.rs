@@ -84,6 +84,7 @@ impl Config {
             self.prefilter.as_ref(),
             new.prefilter.as_ref(),
         );
+        changes.edited("admin.hosts", &self.admin.hosts, &new.admin.hosts);
         let shown = ToString::to_string;
         changes.value("log.access", &self.log.access, &new.log.access, shown);
         changes.value("log.level", &self.log.level, &new.log.level, word);

@@ -73,15 +73,15 @@ impl PartialEq for PathRegex {
     }
 }
 
+/// What [`HostPattern::read`] takes.
+pub(crate) const HOST: Shape = Shape::Text(r"(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]");
+
 pub(crate) static SECTION: Section = Section {
     name: "match",
     keys: &[
         Key::new(
             "hosts",
-            Shape::List(
-                &Shape::Text(r"(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]"),
-                ONE,
-            ),
+            Shape::List(&HOST, ONE),
             "names, or *.suffix",
         ),
         Key::new("path", Shape::Text("/.*"), "the whole path"),
@@ -164,7 +164,7 @@ fn one_or_more<T: Eq + Hash>(
 }
 
 impl HostPattern {
-    fn read(value: Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(value: Cursor<'_>) -> Option<Self> {
         let host = text(value)?.to_ascii_lowercase();
         let refuse =
             || value.refuse("a host without port, such as www.example.org or *.example.org");

@@ -60,6 +60,11 @@ impl Asked<'_> {
         }
     }
 
+    /// How many of `most` slots are free.
+    pub(super) fn free_slots(&self, most: u32) -> u64 {
+        u64::from(most).saturating_sub(self.limit.stats.live.held(self.whose()))
+    }
+
     /// Whose slots it takes.
     pub(super) fn whose(&self) -> Whose {
         Whose::of(self.key, self.limit.key_of_all.is_none())

@@ -133,7 +133,7 @@ fn of_rate(host: &Host, asked: &Asked<'_>) -> Foreseen {
 
 fn of_slots(asked: &Asked<'_>, most: u32) -> Foreseen {
     let (live, whose) = (&asked.limit.stats.live, asked.whose());
-    let remaining = u64::from(most).saturating_sub(live.held(whose));
+    let remaining = asked.free_slots(most);
     let foreseen = |would, retry_after, wait| Foreseen {
         would,
         remaining,

@@ -16,6 +16,12 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Finished requests by the class of their status",
         classes,
     )?;
+    let verdicts = requests.verdicts.iter();
+    page.counter(
+        "request_verdicts",
+        "Finished requests by what was decided over them",
+        verdicts.map(|each| ([("verdict", each.verdict.as_str())], each.count)),
+    )?;
     page.gauge_one(
         "requests_in_flight",
         "Requests being served",

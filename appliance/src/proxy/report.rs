@@ -243,7 +243,7 @@ struct End<'a> {
 }
 
 fn count_request(host: &Host, ctx: &Exchange, status: u16) {
-    host.stats.requests.finished(status);
+    host.stats.requests.outcomes.count(ctx.verdict, status);
     if let Some(route) = &ctx.route {
         let took = host.now().minus(ctx.begun);
         ctx.generation.note_route(&route.rule.name, status, took);

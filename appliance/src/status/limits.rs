@@ -1,9 +1,8 @@
 //! Limits of requests, and the keys they were asked for most.
 
-use floodwall_limiter::Nanos;
 use serde::{Deserialize, Serialize};
 
-use crate::{generation::Generation, limit::Limit, stats::LimitStats};
+use crate::{admission::Budgets, generation::Generation, host::Host};
 
 /// One limit of requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +13,8 @@ pub struct LimitStatus {
     /// As the file has it.
     pub rate: String,
     pub burst: u64,
+    /// What it would admit at once, where there is one budget for all; absent where each key has its own.
+    pub left: Option<u64>,
     pub shadow: bool,
     pub admitted: u64,
     pub refused: u64,
@@ -44,16 +45,21 @@ pub struct HotKeyStatus {
     pub error: u64,
     /// Of them refused by this limit.
     pub refused: u64,
+    /// What the limit would admit of it at once; absent where that depends on more than the limit's own rate, and for
+    /// slots.
+    pub left: Option<u64>,
 }
 
 /// All limits, in the order of the file.
-pub fn limits(generation: &Generation, now: Nanos) -> Vec<LimitStatus> {
-    let limits = generation.limits().iter();
-    limits.map(|limit| LimitStatus::of(limit, now)).collect()
+pub fn limits(host: &Host, generation: &Generation) -> Vec<LimitStatus> {
+    Budgets::all(host, generation)
+        .map(|budgets| LimitStatus::of(&budgets))
+        .collect()
 }
 
 impl LimitStatus {
-    fn of(limit: &Limit, now: Nanos) -> Self {
+    fn of(budgets: &Budgets<'_>) -> Self {
+        let limit = budgets.limit;
         let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
         Self {
             name: limit.name.clone(),
@@ -64,6 +70,7 @@ impl LimitStatus {
             },
             rate: limit.rule.text.clone(),
             burst: limit.rule.burst,
+            left: budgets.left_of_all(),
             shadow: limit.shadow,
             admitted: limit.stats.admitted.get(),
             refused: limit.stats.refused.get(),
@@ -73,7 +80,7 @@ impl LimitStatus {
             in_flight: limit.stats.live.in_flight(),
             blocks: limit.stats.blocks.get(),
             takeovers: limit.stats.takeovers.get(),
-            hottest: HotKeyStatus::of(&limit.stats, now),
+            hottest: HotKeyStatus::of(budgets),
         }
     }
 }
@@ -82,9 +89,11 @@ impl HotKeyStatus {
     /// So many keys of each limit are shown.
     const SHOWN: usize = 10;
 
-    fn of(stats: &LimitStats, now: Nanos) -> Vec<Self> {
-        let keys = stats.hot.hottest(Self::SHOWN, now).into_iter();
+    fn of(budgets: &Budgets<'_>) -> Vec<Self> {
+        let hot = &budgets.limit.stats.hot;
+        let keys = hot.hottest(Self::SHOWN, budgets.now).into_iter();
         keys.map(|key| Self {
+            left: budgets.left_of(key.key(budgets.limit.id)),
             key: key.name,
             requests: key.requests,
             error: key.error,

@@ -38,7 +38,7 @@ pub struct BucketStatus {
 pub(super) fn routes(generation: &Generation) -> Vec<RouteStatus> {
     let routes = generation.route_stats().map(|(name, stats)| RouteStatus {
         name: name.to_owned(),
-        finished: ClassCount::all(&stats.answers),
+        finished: ClassCount::all(|class| stats.answers.of(class)),
         duration: LatencyStatus::of(&stats.duration),
     });
     routes.filter(|route| route.duration.count > 0).collect()

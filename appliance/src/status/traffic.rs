@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use floodwall_config::ListenAddress;
 use serde::{Deserialize, Serialize};
 
-use crate::{generation::Generation, host::Host, server::http2::Offence, stats::Classes};
+use crate::{
+    access_log::Verdict,
+    generation::Generation,
+    host::Host,
+    server::http2::Offence,
+    stats::{Classes, Outcomes},
+};
 
 /// An address that is served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +44,8 @@ pub struct RequestCounts {
     pub in_flight: u64,
     /// Finished, by the class of their status, `1xx` to `5xx`, and `none` for those without one.
     pub finished: Vec<ClassCount>,
+    /// The same by what was decided, as in the access log.
+    pub verdicts: Vec<VerdictCount>,
     pub malformed: u64,
     pub unrouted: u64,
     pub access_log_dropped: u64,
@@ -49,6 +57,14 @@ pub struct RequestCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassCount {
     pub class: String,
+    pub count: u64,
+}
+
+/// Requests of one verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictCount {
+    /// As the access log has it.
+    pub verdict: String,
     pub count: u64,
 }
 
@@ -92,14 +108,25 @@ impl ConnectionCounts {
 }
 
 impl ClassCount {
-    pub(super) fn all(classes: &Classes) -> Vec<Self> {
+    /// Of every class, as `of` counts them by their number: 2 is 2xx.
+    pub(super) fn all(of: impl Fn(usize) -> u64) -> Vec<Self> {
         let counts = (0..).zip(Classes::NAMES);
         counts
             .map(|(index, class)| Self {
                 class: class.to_owned(),
-                count: classes.of(index),
+                count: of(index),
             })
             .collect()
+    }
+}
+
+impl VerdictCount {
+    fn all(outcomes: &Outcomes) -> Vec<Self> {
+        let verdicts = Verdict::ALL.map(|verdict| Self {
+            verdict: verdict.name().to_owned(),
+            count: outcomes.of_verdict(verdict),
+        });
+        verdicts.into()
     }
 }
 
@@ -108,7 +135,8 @@ impl RequestCounts {
         let counts = &host.stats.requests;
         Self {
             in_flight: counts.in_flight.get(),
-            finished: ClassCount::all(&counts.by_class),
+            finished: ClassCount::all(|class| counts.outcomes.of_class(class)),
+            verdicts: VerdictCount::all(&counts.outcomes),
             malformed: counts.malformed.get(),
             unrouted: counts.unrouted.get(),
             access_log_dropped: host.access_log.dropped(),

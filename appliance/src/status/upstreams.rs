@@ -151,7 +151,7 @@ impl UpstreamStatus {
             names: NameStatus::all(upstream, now),
             panicking: group.is_panicking(),
             requests: counts.requests.get(),
-            answers: ClassCount::all(&counts.answers),
+            answers: ClassCount::all(|class| counts.answers.of(class)),
             response_time: LatencyStatus::of(&counts.response_time),
             connect_failures: counts.connect_failures.get(),
             retries: counts.retries.get(),

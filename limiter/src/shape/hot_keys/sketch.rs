@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::Nanos;
+use crate::{KeyHash, LimitId, Nanos};
 
 /// Counters of a sketch. A key with more than this part of a thread's requests is surely among them.
 pub const COUNTERS: usize = 32;
@@ -18,12 +18,21 @@ const NAME_BYTES: usize = 128;
 pub struct HotKey {
     /// The key in words, cut after 128 bytes.
     pub name: String,
+    /// What it was counted under.
+    pub fingerprint: u64,
     /// How many requests, or fewer: by up to `error`.
     pub requests: u64,
     /// How many of them belong to other keys at the most.
     pub error: u64,
     /// How many of them were refused since the key is watched.
     pub refused: u64,
+}
+
+impl HotKey {
+    /// The key whose flow under a limit was counted: its hash, but for the lowest bit, which no flow depends on.
+    pub const fn key(&self, limit: LimitId) -> KeyHash {
+        KeyHash::from_bits(self.fingerprint ^ limit.bits())
+    }
 }
 
 /// A space-saving sketch.
@@ -166,6 +175,7 @@ pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<H
             }
             let key = keys.entry(*fingerprint).or_insert_with(|| HotKey {
                 name,
+                fingerprint: *fingerprint,
                 requests: floors,
                 error: floors,
                 refused: 0,

@@ -1,0 +1,133 @@
+//! What may be read, by its path.
+
+use std::sync::Arc;
+
+use http::{Method, Request, StatusCode, header};
+
+use super::{
+    authority,
+    events::Feed,
+    page::Page,
+    reply::{self, Reply, TEXT},
+};
+use crate::{
+    blocks,
+    metrics::{MEDIA_TYPE, Metrics},
+    service::Service,
+    status,
+};
+
+/// Everything that is answered.
+#[derive(Debug)]
+pub struct Answers {
+    service: Arc<Service>,
+    metrics: Metrics,
+    page: Page,
+    pub(super) feed: Arc<Feed>,
+}
+
+const INDEX: &str = "\
+Floodwall, the admin address: for reading only.
+
+  /         in a browser: everything at a glance, live
+  /status   everything at a glance, as JSON
+  /events   the same and the blocks, once a second, as server-sent events
+  /limits   the limits of requests and what they did, as JSON
+  /gates/NAME  who is let in by a gate, and how many were refused, as JSON
+  /blocks   the sources that are kept out, why and until when, as JSON
+  /metrics  all numbers for Prometheus
+
+To change something: floodwall blocks, floodwall reload.
+";
+
+impl Answers {
+    pub fn new(service: Arc<Service>) -> Self {
+        Self {
+            metrics: Metrics::new(Arc::clone(&service)),
+            page: Page::new(),
+            feed: Feed::of(Arc::clone(&service)),
+            service,
+        }
+    }
+
+    /// The answer to one request.
+    pub(super) fn answer<B>(&self, request: &Request<B>) -> Reply {
+        let generation = self.service.host.generation();
+        if let Some(name) = authority::strange(request, &generation.config.admin.hosts) {
+            return misdirected(name);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return reply::only_reading();
+        }
+        match request.uri().path() {
+            "/" if reads_html(request) => self.page.index(request),
+            "/" => {
+                let mut index = reply::whole(StatusCode::OK, TEXT, INDEX);
+                reply::set(&mut index, header::VARY, "accept");
+                index
+            }
+            "/events" => self.events(request),
+            "/metrics" => match self.metrics.text() {
+                Ok(text) => reply::whole(StatusCode::OK, MEDIA_TYPE, text),
+                Err(error) => reply::failed(&error),
+            },
+            "/status" => reply::json(&self.service.status()),
+            "/blocks" => reply::json(&blocks::list(&self.service.host)),
+            "/limits" => {
+                let host = &self.service.host;
+                reply::json(&status::limits(host, &host.generation()))
+            }
+            path if let Some(name) = path.strip_prefix("/gates/") => self.gate(name),
+            path => self
+                .page
+                .part(path, request)
+                .unwrap_or_else(|| reply::whole(StatusCode::NOT_FOUND, TEXT, INDEX)),
+        }
+    }
+
+    /// One gate as it stands.
+    fn gate(&self, name: &str) -> Reply {
+        let host = &self.service.host;
+        let gates = status::gates(&host.generation(), host);
+        match gates.iter().find(|gate| gate.name == name) {
+            Some(gate) => reply::json(gate),
+            None => reply::whole(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                format!("there is no gate {name}\n"),
+            ),
+        }
+    }
+
+    fn events<B>(&self, request: &Request<B>) -> Reply {
+        if request.method() == Method::HEAD {
+            return reply::whole(StatusCode::OK, "text/event-stream", "");
+        }
+        match self.feed.watch() {
+            Ok(events) => reply::stream(events),
+            Err(why) => reply::busy(why.text()),
+        }
+    }
+}
+
+/// Whether it is a browser that asks, rather than `curl`.
+fn reads_html<B>(request: &Request<B>) -> bool {
+    let accept = request.headers().get_all(header::ACCEPT).iter();
+    accept
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|media| media.trim().eq_ignore_ascii_case("text/html"))
+}
+
+/// The request was made for somebody else's name.
+fn misdirected(name: &[u8]) -> Reply {
+    let name = name.escape_ascii();
+    reply::whole(
+        StatusCode::MISDIRECTED_REQUEST,
+        TEXT,
+        format!(
+            "asked for as `{name}`; allowed: an address, localhost, or a name that is in admin.hosts\n"
+        ),
+    )
+}

@@ -1,0 +1,254 @@
+// The last minutes of both layers on one axis of time: requests, packets, and how long answers took.
+
+import { count, rate, short, took } from "./format.js";
+import { PACKETS, QUANTILES, REQUESTS, WINDOW, total } from "./rates.js";
+import { element, write } from "./table.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Pixels beside and above what is drawn, for the words of the axes. */
+const MARGIN = { right: 52, top: 8 };
+
+/** Seconds between two points that are not joined: nothing was seen between them. */
+const GAP = 3.5;
+
+const LOW = 0.0005;
+const HIGH = 30;
+
+/** What is drawn, from above to below. */
+const STRIPS = [
+  { id: "requests", title: "Requests per second", series: REQUESTS, height: 132, stacked: true, show: rate },
+  { id: "packets", title: "Packets per second", series: PACKETS, height: 132, stacked: true, show: rate },
+  { id: "times", title: "Time to answer, of the last 10 seconds", series: QUANTILES, height: 92, stacked: false, show: took },
+];
+
+function svg(name, attributes = {}) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+/** The next round number: 1, 2 or 5 and zeros. */
+function ceiling(value) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
+  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
+}
+
+/** Runs of points that have what `of` looks for, each without a gap. */
+function runs(points, of) {
+  const found = [];
+  let run = [];
+  for (const point of points) {
+    const broken = run.length > 0 && point.at - run.at(-1).at > GAP;
+    if (broken || of(point) === null) {
+      if (run.length > 0) found.push(run);
+      run = [];
+    }
+    if (of(point) !== null) run.push(point);
+  }
+  return run.length > 0 ? [...found, run] : found;
+}
+
+class Strip {
+  constructor(host, { id, title, series, height, stacked, show }) {
+    Object.assign(this, { id, series, height, stacked, show });
+    const head = element("div", "", "strip-head");
+    head.append(element("h3", title));
+    const legend = element("ul", "", "legend");
+    this.values = new Map(series.map((each) => [each.id, this.#entry(legend, each)]));
+    head.append(legend);
+    this.why = element("p", "", "quiet", "strip-why");
+    this.svg = svg("svg", { height, "aria-hidden": "true", focusable: "false" });
+    this.grid = svg("g", { class: "grid" });
+    this.areas = new Map(series.map((each) => [each.id, svg("path", { class: `${stacked ? "area" : "line"} ${each.id}` })]));
+    this.cursor = svg("line", { class: "cursor", y1: 0, y2: height });
+    // What matters most lies at the bottom of the stack, and is drawn last where lines cross.
+    this.svg.append(this.grid, ...[...this.areas.values()].reverse(), this.cursor);
+    host.append(head, this.why, this.svg);
+  }
+
+  #entry(legend, { id, name }) {
+    const entry = element("li");
+    const value = element("b", "\u2013");
+    entry.append(element("i", "", "swatch", id), element("span", name), value);
+    legend.append(entry);
+    return { entry, value };
+  }
+
+  draw(points, width, x) {
+    const of = (point) => point[this.id];
+    const seen = points.some((point) => of(point) !== null);
+    this.svg.setAttribute("width", width);
+    const most = seen ? this.#most(points) : 1;
+    const y = this.stacked ? this.#linear(most) : this.#logarithmic();
+    this.#rules(width, most, y);
+    const all = runs(points, of);
+    this.stacked ? this.#stack(all, x, y) : this.#lines(all, x, y);
+  }
+
+  #most(points) {
+    return this.stacked ? ceiling(Math.max(...points.map((point) => total(point[this.id]) ?? 0))) : 1;
+  }
+
+  #linear(most) {
+    return (value) => this.height - (value / most) * (this.height - MARGIN.top);
+  }
+
+  #logarithmic() {
+    const range = Math.log(HIGH * 2 / LOW);
+    return (seconds) => {
+      const clamped = Math.min(Math.max(seconds, LOW), HIGH * 2);
+      return this.height - 2 - (Math.log(clamped / LOW) / range) * (this.height - MARGIN.top - 2);
+    };
+  }
+
+  #rules(width, most, y) {
+    const marks = this.stacked
+      ? [[most / 2, short(most / 2)], [most, short(most)]].filter(([value]) => value >= 0.5)
+      : [[0.001, "1\u202fms"], [0.03, "30\u202fms"], [1, "1\u202fs"], [HIGH, "30\u202fs"]];
+    this.grid.replaceChildren(...marks.flatMap(([value, text]) => {
+      const label = svg("text", { x: width, y: y(value) + 4, "text-anchor": "end" });
+      label.textContent = text;
+      return [svg("line", { x1: 0, x2: width - MARGIN.right, y1: y(value), y2: y(value) }), label];
+    }), svg("line", { class: "floor", x1: 0, x2: width - MARGIN.right, y1: this.height - 0.5, y2: this.height - 0.5 }));
+  }
+
+  #stack(all, x, y) {
+    const floors = all.map((run) => run.map(() => 0));
+    for (const { id } of this.series) {
+      const shapes = all.map((run, index) => {
+        const floor = floors[index];
+        const roof = run.map((point, at) => floor[at] + point[this.id][id]);
+        floors[index] = roof;
+        if (roof.every((value, at) => value === floor[at])) return "";
+        const above = run.map((point, at) => `${x(point.at).toFixed(1)},${y(roof[at]).toFixed(1)}`);
+        const below = run.map((point, at) => `${x(point.at).toFixed(1)},${y(floor[at]).toFixed(1)}`).reverse();
+        return `M${above.join("L")}L${below.join("L")}Z`;
+      });
+      this.areas.get(id).setAttribute("d", shapes.join(""));
+    }
+  }
+
+  #lines(all, x, y) {
+    for (const { id } of this.series) {
+      const lines = all.flatMap((run) => runs(run, (point) => point[this.id][id]));
+      const drawn = lines.map((run) =>
+        "M" + run.map((point) => `${x(point.at).toFixed(1)},${y(point[this.id][id]).toFixed(1)}`).join("L"));
+      this.areas.get(id).setAttribute("d", drawn.join(""));
+    }
+  }
+
+  /** Writes the values of a point beside their names, and hides what there never was. */
+  tell(point, ever) {
+    const rates = point?.[this.id] ?? {};
+    this.series.forEach(({ id }, index) => {
+      const { entry, value } = this.values.get(id);
+      write(value, this.show(rates[id]));
+      entry.hidden = this.stacked && index > 0 && !ever.has(id);
+    });
+  }
+
+  mark(x) {
+    this.cursor.style.display = x === null ? "none" : "";
+    if (x !== null) {
+      this.cursor.setAttribute("x1", x);
+      this.cursor.setAttribute("x2", x);
+    }
+  }
+}
+
+/** The figure: it is drawn anew with each point, and read at any of them. */
+export class Plot {
+  #points = [];
+  #ever = new Map(STRIPS.map(({ id }) => [id, new Set()]));
+
+  constructor(host, scrubber, time) {
+    this.host = host;
+    this.scrubber = scrubber;
+    this.time = time;
+    this.strips = STRIPS.map((strip) => new Strip(host, strip));
+    this.axis = svg("svg", { height: 20, class: "axis", "aria-hidden": "true", focusable: "false" });
+    host.append(this.axis);
+    scrubber.min = -WINDOW;
+    scrubber.max = 0;
+    scrubber.value = 0;
+    scrubber.addEventListener("input", () => this.#read());
+    host.addEventListener("pointermove", (event) => this.#point(event));
+    host.addEventListener("pointerleave", () => this.#let());
+    new ResizeObserver(() => this.#draw()).observe(host);
+  }
+
+  /** Shows the points, the newest last. */
+  update(points, packetsOff) {
+    this.#points = points;
+    for (const { id, series } of STRIPS) {
+      const rates = points.at(-1)[id] ?? {};
+      series.forEach((each) => rates[each.id] > 0 && this.#ever.get(id).add(each.id));
+    }
+    write(this.strips[1].why, packetsOff ?? "");
+    this.strips[1].svg.style.display = packetsOff ? "none" : "";
+    this.#draw();
+  }
+
+  #draw() {
+    if (this.#points.length === 0) return;
+    const width = Math.max(this.host.clientWidth, 200);
+    const end = this.#points.at(-1).at;
+    const inner = width - MARGIN.right;
+    this.x = (at) => inner - ((end - at) / WINDOW) * inner;
+    const shown = this.#points.filter(({ at }) => at >= end - WINDOW);
+    for (const strip of this.strips) strip.draw(shown, width, this.x);
+    this.#times(width, inner);
+    this.#read();
+  }
+
+  #times(width, inner) {
+    this.axis.setAttribute("width", width);
+    const minutes = [...Array(WINDOW / 60 + 1).keys()];
+    this.axis.replaceChildren(...minutes.map((minute) => {
+      const x = inner - (minute * 60 / WINDOW) * inner;
+      const anchor = minute === 0 ? "end" : minute * 60 === WINDOW ? "start" : "middle";
+      const label = svg("text", { x, y: 14, "text-anchor": anchor });
+      label.textContent = minute === 0 ? "now" : `\u2212${minute}\u202fmin`;
+      return label;
+    }));
+  }
+
+  #point(event) {
+    const { left } = this.host.getBoundingClientRect();
+    const inner = this.host.clientWidth - MARGIN.right;
+    const part = Math.min(Math.max((event.clientX - left) / inner, 0), 1);
+    this.scrubber.value = Math.round((part - 1) * WINDOW);
+    this.#read();
+  }
+
+  #let() {
+    this.scrubber.value = 0;
+    this.#read();
+  }
+
+  /** Tells the values of the moment that is chosen. */
+  #read() {
+    const back = Number(this.scrubber.value);
+    const newest = this.#points.at(-1);
+    if (!newest) return;
+    const wanted = newest.at + back;
+    const near = this.#points.reduce((a, b) => (Math.abs(b.at - wanted) < Math.abs(a.at - wanted) ? b : a));
+    const point = Math.abs(near.at - wanted) <= GAP ? near : null;
+    for (const strip of this.strips) {
+      strip.tell(point, this.#ever.get(strip.id));
+      strip.mark(back === 0 ? null : this.x(wanted));
+    }
+    const when = back === 0 ? "now" : `${count(-back)}\u202fs ago`;
+    write(this.time, when);
+    this.scrubber.setAttribute("aria-valuetext", `${when}: ${words(point)}`);
+  }
+}
+
+/** A point as a sentence. */
+export function words(point) {
+  if (!point) return "nothing was seen";
+  const requests = `${rate(total(point.requests))} requests a second, ${rate(point.requests?.refused)} over a limit`;
+  const packets = point.packets ? `; ${rate(total(point.packets))} packets a second, ${rate(point.packets.blocked)} blocked` : "";
+  return `${requests}${packets}; 99 of 100 answered within ${took(point.times.p99)}`;
+}
