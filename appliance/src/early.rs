@@ -74,7 +74,10 @@ pub fn answer(connection: &Connection, fault: Fault) -> Vec<u8> {
 pub fn note(connection: &Connection, fault: Fault) {
     let host = &connection.host;
     host.stats.requests.malformed.one();
-    host.stats.requests.outcomes.count(Verdict::Malformed, fault.status);
+    host.stats
+        .requests
+        .outcomes
+        .count(Verdict::Malformed, fault.status);
     if !host.access_log.is_on() {
         return;
     }

@@ -29,9 +29,7 @@ impl Service {
     pub fn answer(&self, request: Request, uid: Option<u32>) -> Reply {
         match request {
             Request::Status => Reply::Status(Box::new(self.status())),
-            Request::Limits => {
-                Reply::Limits(status::limits(&self.host, &self.host.generation()))
-            }
+            Request::Limits => Reply::Limits(status::limits(&self.host, &self.host.generation())),
             Request::Blocks => Reply::Blocks(blocks::list(&self.host)),
             Request::Configuration => self.configuration(),
             Request::Explain(question) => match explain(&self.host, &question) {

@@ -56,7 +56,11 @@ impl Admin {
             |value| socket(value, folder),
             default_socket(folder),
         );
-        let hosts = fields.or("hosts", |list| unique_list(list, "host", HostPattern::read), vec![]);
+        let hosts = fields.or(
+            "hosts",
+            |list| unique_list(list, "host", HostPattern::read),
+            vec![],
+        );
         Some(Self {
             address: address?,
             hosts: hosts?,

@@ -79,11 +79,7 @@ pub(crate) const HOST: Shape = Shape::Text(r"(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f
 pub(crate) static SECTION: Section = Section {
     name: "match",
     keys: &[
-        Key::new(
-            "hosts",
-            Shape::List(&HOST, ONE),
-            "names, or *.suffix",
-        ),
+        Key::new("hosts", Shape::List(&HOST, ONE), "names, or *.suffix"),
         Key::new("path", Shape::Text("/.*"), "the whole path"),
         Key::new(
             "path_prefix",

@@ -107,7 +107,7 @@ impl Request {
         Self {
             method: method.into(),
             target: target.into(),
-            host: "example.org".into(),
+            host: "localhost".into(),
             fields: Vec::new(),
             body: String::new(),
         }

@@ -33,11 +33,7 @@ pub(super) fn lasts(reply: &Reply) -> bool {
     matches!(reply.body(), Either::Right(_))
 }
 
-pub(super) fn whole(
-    status: StatusCode,
-    media_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Reply {
+pub(super) fn whole(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
     dressed(status, media_type, Either::Left(Full::new(body.into())))
 }
 
@@ -59,11 +55,7 @@ pub(super) fn stream(events: Events) -> Reply {
 }
 
 pub(super) fn only_reading() -> Reply {
-    let mut reply = whole(
-        StatusCode::METHOD_NOT_ALLOWED,
-        TEXT,
-        "only GET and HEAD\n",
-    );
+    let mut reply = whole(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
     set(&mut reply, header::ALLOW, "GET, HEAD");
     reply
 }

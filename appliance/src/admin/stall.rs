@@ -40,7 +40,9 @@ impl<S> Impatient<S> {
             self.patience = None;
             return written;
         }
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
         ready!(patience.as_mut().poll(context));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
@@ -74,8 +76,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
-
-
 
 #[cfg(test)]
 mod tests {
