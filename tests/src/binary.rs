@@ -8,6 +8,8 @@ use std::{
     sync::OnceLock,
 };
 
+use crate::target;
+
 /// Names a binary to test instead of building one.
 const VARIABLE: &str = "FLOODWALL_BIN";
 
@@ -19,12 +21,8 @@ pub(crate) fn path() -> &'static Path {
 
 /// Builds into the folder, and in the profile, that the running test comes from.
 fn build() -> PathBuf {
-    let test = env::current_exe().expect("a test has a path");
-    // TARGET/PROFILE/deps/TEST
-    let folder = test.ancestors().nth(2).expect("tests lie in deps");
-    let target = folder
-        .parent()
-        .expect("the profile lies in the target folder");
+    let folder = &target::profile();
+    let target = &target::folder();
     let profile = folder.file_name().expect("the profile's folder has a name");
     let profile = if profile == "debug" {
         "dev".into()

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+mod browser;
 mod certificates;
 pub mod client;
 mod control;
@@ -28,10 +29,12 @@ pub mod privilege;
 mod repeat;
 mod scratch;
 mod small_disk;
+mod target;
 mod tool;
 pub mod wait;
 mod yaml;
 
+pub use browser::{Browser, Screen};
 pub use certificates::{Authority, Issued};
 pub use client::{Client, Connection, Request};
 pub use control::Control;

@@ -66,7 +66,7 @@ function line(text) {
     item.append(element("code", text.slice(0, cut)), element("span", `: ${text.slice(cut + 2)}`));
   } else {
     item.append(element("code", text.slice(0, cut)), element("span", ": "),
-      element("del", text.slice(cut + 2, arrow)), element("span", " -> "), element("ins", text.slice(arrow + 4)));
+      element("del", text.slice(cut + 2, arrow)), element("span", " \u2192 "), element("ins", text.slice(arrow + 4)));
   }
   return item;
 }

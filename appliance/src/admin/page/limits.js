@@ -3,6 +3,9 @@
 import { bytes, count, rate, span } from "./format.js";
 import { Table, element, write } from "./table.js";
 
+/** Keys that are shown, over all limits. */
+const HOTTEST = 12;
+
 const NONE = "\u2013";
 
 const optional = (value, show = count) => (value === null || value === undefined ? NONE : show(value));
@@ -23,7 +26,7 @@ export function rowsOf(list, at, id) {
 }
 
 export function limits(host) {
-  const table = new Table(host, "Limits of requests, in the order of the file", [
+  const table = new Table(host, "What they did so far, and in the last second", [
     { title: "Limit", show: ({ name }) => name, at: ({ at }) => `${at}/name` },
     { title: "Key", show: ({ key }) => key.join(", ") },
     { title: "Rate", show: (row) => row.rate, at: ({ at }) => `${at}/rate` },
@@ -67,7 +70,7 @@ export function hottest(host) {
       key[0] === "none" ? [] : rowsOf(hottest, `/status/limits/${index}/hottest`, (each) => `${name} ${each.key}`)
         .map((row) => ({ ...row, limit: name })));
     rows.sort((a, b) => b.requests - a.requests);
-    table.update(rows);
+    table.update(rows.slice(0, HOTTEST));
     return rows.length > 0;
   };
 }

@@ -28,11 +28,17 @@ function show({ status, blocks: list }) {
   const look = { status, blocks: list, point, deltas: history.deltas };
   showHead(status);
   showFigures(find("figures"), look);
-  plot.update(history.points, status.prefilter.on ? null : `The pre-filter is off: ${status.prefilter.why ?? "the file has none"}.`);
+  const off = status.prefilter.on ? "" : `The pre-filter is off: ${status.prefilter.why ?? "the file has none"}.`;
+  plot.update(history.points, status.history.filter(({ outcome }) => outcome === "taken").map(moment), off);
   log(history.points);
   for (const part of parts) part.section.hidden = !part.show(look);
   announceNews(status);
   document.body.dataset.seen = status.uptime_seconds;
+}
+
+/** When a generation began, in the seconds of the points. */
+function moment({ at, generation }) {
+  return { at: Date.parse(at) / 1000, generation };
 }
 
 function showHead(status) {

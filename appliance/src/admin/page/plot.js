@@ -15,6 +15,9 @@ const GAP = 3.5;
 const LOW = 0.0005;
 const HIGH = 30;
 
+/** Seconds that are shown: as few as hold all that was seen. */
+const SPANS = [60, 120, WINDOW];
+
 /** What is drawn, from above to below. */
 const STRIPS = [
   { id: "requests", title: "Requests per second", series: REQUESTS, height: 132, stacked: true, show: rate },
@@ -25,6 +28,12 @@ const STRIPS = [
 function svg(name, attributes = {}) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function label(x, y, anchor, text) {
+  const made = svg("text", { x, y, "text-anchor": anchor });
+  made.textContent = text;
   return made;
 }
 
@@ -63,7 +72,9 @@ class Strip {
     this.areas = new Map(series.map((each) => [each.id, svg("path", { class: `${stacked ? "area" : "line"} ${each.id}` })]));
     this.cursor = svg("line", { class: "cursor", y1: 0, y2: height });
     // What matters most lies at the bottom of the stack, and is drawn last where lines cross.
-    this.svg.append(this.grid, ...[...this.areas.values()].reverse(), this.cursor);
+    this.marks = svg("g", { class: "marks" });
+    this.svg.append(this.grid, ...[...this.areas.values()].reverse(), this.marks, this.cursor);
+    this.legend = legend;
     host.append(head, this.why, this.svg);
   }
 
@@ -107,9 +118,8 @@ class Strip {
       ? [[most / 2, short(most / 2)], [most, short(most)]].filter(([value]) => value >= 0.5)
       : [[0.001, "1\u202fms"], [0.03, "30\u202fms"], [1, "1\u202fs"], [HIGH, "30\u202fs"]];
     this.grid.replaceChildren(...marks.flatMap(([value, text]) => {
-      const label = svg("text", { x: width, y: y(value) + 4, "text-anchor": "end" });
-      label.textContent = text;
-      return [svg("line", { x1: 0, x2: width - MARGIN.right, y1: y(value), y2: y(value) }), label];
+      const line = svg("line", { x1: 0, x2: width - MARGIN.right, y1: y(value), y2: y(value) });
+      return [line, label(width, y(value) + 4, "end", text)];
     }), svg("line", { class: "floor", x1: 0, x2: width - MARGIN.right, y1: this.height - 0.5, y2: this.height - 0.5 }));
   }
 
@@ -148,6 +158,18 @@ class Strip {
     });
   }
 
+  /** Says why there is nothing to draw; an empty reason draws. */
+  explain(why) {
+    write(this.why, why);
+    this.legend.hidden = why !== "";
+    this.svg.style.display = why === "" ? "" : "none";
+  }
+
+  /** Draws where a generation began. */
+  place(marks) {
+    this.marks.replaceChildren(...marks.map((x) => svg("line", { x1: x, x2: x, y1: 0, y2: this.height })));
+  }
+
   mark(x) {
     this.cursor.style.display = x === null ? "none" : "";
     if (x !== null) {
@@ -160,6 +182,8 @@ class Strip {
 /** The figure: it is drawn anew with each point, and read at any of them. */
 export class Plot {
   #points = [];
+  #passages = [];
+  #span = SPANS[0];
   #ever = new Map(STRIPS.map(({ id }) => [id, new Set()]));
 
   constructor(host, scrubber, time) {
@@ -169,7 +193,6 @@ export class Plot {
     this.strips = STRIPS.map((strip) => new Strip(host, strip));
     this.axis = svg("svg", { height: 20, class: "axis", "aria-hidden": "true", focusable: "false" });
     host.append(this.axis);
-    scrubber.min = -WINDOW;
     scrubber.max = 0;
     scrubber.value = 0;
     scrubber.addEventListener("input", () => this.#read());
@@ -178,15 +201,18 @@ export class Plot {
     new ResizeObserver(() => this.#draw()).observe(host);
   }
 
-  /** Shows the points, the newest last. */
-  update(points, packetsOff) {
+  /** Shows the points, the newest last, and where generations began; and why there are no packets, if so. */
+  update(points, passages, packetsOff) {
     this.#points = points;
+    this.#passages = passages;
+    const age = points.at(-1).at - points[0].at;
+    this.#span = SPANS.find((span) => age <= span) ?? WINDOW;
+    this.scrubber.min = -this.#span;
     for (const { id, series } of STRIPS) {
       const rates = points.at(-1)[id] ?? {};
       series.forEach((each) => rates[each.id] > 0 && this.#ever.get(id).add(each.id));
     }
-    write(this.strips[1].why, packetsOff ?? "");
-    this.strips[1].svg.style.display = packetsOff ? "none" : "";
+    this.strips[1].explain(packetsOff);
     this.#draw();
   }
 
@@ -195,30 +221,37 @@ export class Plot {
     const width = Math.max(this.host.clientWidth, 200);
     const end = this.#points.at(-1).at;
     const inner = width - MARGIN.right;
-    this.x = (at) => inner - ((end - at) / WINDOW) * inner;
-    const shown = this.#points.filter(({ at }) => at >= end - WINDOW);
-    for (const strip of this.strips) strip.draw(shown, width, this.x);
-    this.#times(width, inner);
+    this.x = (at) => inner - ((end - at) / this.#span) * inner;
+    const begin = end - this.#span;
+    const shown = this.#points.filter(({ at }) => at >= begin);
+    const passages = this.#passages.filter(({ at }) => at >= begin && at <= end);
+    for (const strip of this.strips) {
+      strip.draw(shown, width, this.x);
+      strip.place(passages.map(({ at }) => this.x(at)));
+    }
+    this.#times(width, inner, passages);
     this.#read();
   }
 
-  #times(width, inner) {
+  #times(width, inner, passages) {
     this.axis.setAttribute("width", width);
-    const minutes = [...Array(WINDOW / 60 + 1).keys()];
-    this.axis.replaceChildren(...minutes.map((minute) => {
-      const x = inner - (minute * 60 / WINDOW) * inner;
-      const anchor = minute === 0 ? "end" : minute * 60 === WINDOW ? "start" : "middle";
-      const label = svg("text", { x, y: 14, "text-anchor": anchor });
-      label.textContent = minute === 0 ? "now" : `\u2212${minute}\u202fmin`;
-      return label;
-    }));
+    const step = this.#span === WINDOW ? 60 : this.#span / 4;
+    const ticks = [...Array(this.#span / step + 1).keys()].map((tick) => tick * step);
+    const labels = ticks.filter((_, index) => inner > 420 || index % 2 === 0).map((back) => {
+      const x = inner - (back / this.#span) * inner;
+      const anchor = back === 0 ? "end" : back === this.#span ? "start" : "middle";
+      return label(x, 14, anchor, back === 0 ? "now" : `\u2212${step < 60 ? `${back}\u202fs` : `${back / 60}\u202fmin`}`);
+    });
+    const marks = passages.map(({ at, generation }) => label(this.x(at), 28, "middle", `gen ${generation}`));
+    this.axis.replaceChildren(...labels, ...marks);
+    this.axis.setAttribute("height", marks.length > 0 ? 34 : 20);
   }
 
   #point(event) {
     const { left } = this.host.getBoundingClientRect();
     const inner = this.host.clientWidth - MARGIN.right;
     const part = Math.min(Math.max((event.clientX - left) / inner, 0), 1);
-    this.scrubber.value = Math.round((part - 1) * WINDOW);
+    this.scrubber.value = Math.round((part - 1) * this.#span);
     this.#read();
   }
 

@@ -44,7 +44,7 @@ export function routes(host) {
 }
 
 export function upstreams(host) {
-  const table = new Table(host, "Servers of the upstreams", [
+  const table = new Table(host, "Each server as it was last seen", [
     { title: "Server", show: ({ address }) => address, at: ({ at }) => `${at}/address` },
     { title: "Upstream", show: ({ upstream }) => upstream.name },
     { title: "Health", show: (row) => health(row), mark: (row) => (isWell(row) ? "" : "failed") },
@@ -54,7 +54,7 @@ export function upstreams(host) {
     counter("In flight", "in_flight"),
     { title: "p99", number: true, show: ({ upstream }) => took(quantileOf(upstream.response_time, 0.99)) },
     { title: "Weight", number: true, show: ({ weight, share: part }) => (part < 1 ? `${share(part)} of ${weight}` : String(weight)), sort: ({ weight }) => weight },
-    { title: "Last error", show: ({ last_error: error }) => (error ? `${error.what}, ${span(error.seconds_ago)} ago` : "none") },
+    { title: "Last error", long: true, show: ({ last_error: error }) => (error ? `${error.what}, ${span(error.seconds_ago)} ago` : "none") },
   ]);
   const notes = host.appendChild(element("p", "", "quiet"));
   return ({ status, deltas }) => {
@@ -112,7 +112,7 @@ const UNITS = {
 };
 
 export function protection(host) {
-  const table = new Table(host, "Overload protection", [
+  const table = new Table(host, "What is measured, and above what requests are shed", [
     { title: "Measure", show: ({ measure }) => measure, at: ({ at }) => `${at}/measure` },
     { title: "Now", number: true, show: (row) => (row.value === null ? "not told here" : UNITS[row.unit](row.value)) },
     { title: "Sheds above", number: true, show: (row) => UNITS[row.unit](row.trigger) },
@@ -133,7 +133,7 @@ function words({ priorities }, what, of) {
 }
 
 export function listeners(host) {
-  const table = new Table(host, "Listeners", [
+  const table = new Table(host, "Where connections come in", [
     { title: "Listener", show: ({ name }) => name, at: ({ at }) => `${at}/name` },
     { title: "Address", show: ({ address }) => address, at: ({ at }) => `${at}/address` },
     counter("Connections open", "connections_open"),

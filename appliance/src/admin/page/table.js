@@ -21,7 +21,8 @@ export function write(into, text) {
 /**
  * A table with these columns. A column has a `title`; `show(row)`, which gives its text; `sort(row)`, by which it is
  * sorted, its text without one; `number`, when it is one; `at(row)`, where the status says the same, as a JSON pointer;
- * and `mark(row)`, a class for what needs to be seen.
+ * `mark(row)`, a class for what needs to be seen;
+ * and `long`, when its text may take several lines.
  */
 export class Table {
   #columns;
@@ -115,6 +116,7 @@ export class Table {
       const cell = document.createElement(index === 0 ? "th" : "td");
       if (index === 0) cell.scope = "row";
       if (column.number) cell.classList.add("number");
+      if (column.long) cell.classList.add("long");
       line.append(cell);
     });
     this.#rows.set(id, line);
