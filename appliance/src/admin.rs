@@ -8,6 +8,5 @@ mod events;
 mod page;
 mod reply;
 mod server;
-mod stall;
 
 pub use self::{answers::Answers, server::serve};

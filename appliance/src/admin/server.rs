@@ -12,6 +12,7 @@ use std::{
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -19,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{answers::Answers, reply, stall::Impatient};
+use super::{answers::Answers, reply};
 
 /// Readers served at one time; more wait to be accepted. Whoever watches the events is not among them.
 const READERS: usize = 64;
@@ -33,8 +34,11 @@ const CONNECTION: Duration = Duration::from_mins(5);
 /// Bytes of one request's header, and of answers that wait to be written beside the one that is being made.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// Bytes that the kernel holds for a reader who does not read.
+/// Bytes that the kernel holds for a reader who does not read,
 const SOCKET_BYTES: usize = 64 << 10;
+
+/// and milliseconds after which it gives such a reader up.
+const UNREAD: u32 = 10_000;
 
 /// Serves what may be read until it is dropped.
 ///
@@ -63,8 +67,9 @@ pub async fn serve(listener: std::net::TcpListener, answers: Arc<Answers>) -> io
 }
 
 async fn converse(stream: TcpStream, peer: SocketAddr, answers: Arc<Answers>, seat: Arc<Seat>) {
-    // One that cannot be set is that of a connection which is gone.
+    // What cannot be set is of a connection that is gone.
     let _ = SockRef::from(&stream).set_send_buffer_size(SOCKET_BYTES);
+    let _ = setsockopt(&stream, TcpUserTimeout, &UNREAD);
     let (leave, stays) = (Arc::clone(&seat), seat);
     let answer = service_fn(move |request: Request<Incoming>| {
         let answer = answers.answer(&request);
@@ -77,11 +82,11 @@ async fn converse(stream: TcpStream, peer: SocketAddr, answers: Arc<Answers>, se
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Impatient::over(stream)), answer);
+        .serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection);
     let ended = match timeout(CONNECTION, connection.as_mut()).await {
         Ok(ended) => ended,
-        // The feed ends it, or a reader who does not read.
+        // The feed ends it, or the kernel.
         Err(_) if stays.is_given_up() => connection.await,
         Err(_) => return,
     };
