@@ -57,6 +57,12 @@ impl Quota {
         Self::of(self.interval(), self.depth().plus(span))
     }
 
+    /// The same rate with less room for debt, by `span`.
+    #[must_use]
+    pub const fn shallower(self, span: Nanos) -> Self {
+        Self::of(self.interval(), self.depth().minus(span))
+    }
+
     /// The time one unit costs.
     pub const fn interval(self) -> Nanos {
         Nanos(self.interval)
@@ -144,6 +150,7 @@ mod tests {
             Quota::new(10, Nanos::SECOND, 6),
         );
         assert_eq!(a.deeper(Nanos::from_millis(500)), b);
+        assert_eq!(b.shallower(Nanos::from_millis(500)), a);
     }
 
     #[test]

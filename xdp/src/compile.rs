@@ -1,6 +1,6 @@
 //! From rules to what the program reads: masks, a port table, and read-only data.
 
-use floodwall_limiter::{KeyHash, LimitId, LimitKind, Quota, Secret};
+use floodwall_limiter::{KeyHash, LimitId, LimitKind, Nanos, Quota, Secret};
 use floodwall_xdp_abi::{
     self as abi,
     list::{DROP, PASS},
@@ -12,6 +12,7 @@ use crate::{
     BlockAction, Cost, Error, PacketLimit, Rules,
     exceptions::Classes,
     lists::{self, Lists},
+    ticks,
 };
 
 mod flags;
@@ -62,7 +63,10 @@ pub(crate) fn compile(
     table: Table,
     limits: &[(LimitId, u32)],
 ) -> Result<Compiled, Error> {
-    let (mut classes, exceptions) = Classes::of(&rules.limits);
+    // A clock that is seconds behind is no use.
+    let lag = u32::try_from(rules.lag.0).unwrap_or(0);
+    let (counted, exact) = ticks::fit_all(&rules.limits, Nanos(lag.into()));
+    let (mut classes, exceptions) = Classes::of(&counted);
     let deny = rules.deny.iter().map(|net| (*net, DROP));
     let allow = rules.allow.iter().map(|net| (*net, PASS));
     let prefixes = deny.chain(allow).chain(exceptions);
@@ -87,9 +91,11 @@ pub(crate) fn compile(
             BlockAction::Drop => Quota::CLOSED,
             BlockAction::Reset(quota) => quota,
         },
+        lag,
+        exact,
         ..abi::Rules::EMPTY
     };
-    for (limit, (id, slot)) in rules.limits.iter().zip(limits) {
+    for (limit, (id, slot)) in counted.iter().zip(limits) {
         let index = data.count as usize;
         matching::mark(&mut data, index, limit);
         data.limits[index] = Limit {
@@ -109,7 +115,7 @@ pub(crate) fn compile(
         data,
         ports: ports(rules),
         lists,
-        classes: classes.table(&rules.limits),
+        classes: classes.table(&counted),
     })
 }
 

@@ -31,6 +31,7 @@ mod samples;
 mod settings;
 mod shared;
 mod slots;
+mod ticks;
 
 pub use counters::{Counters, InterfaceCounters, LimitCounters, ReasonCounters};
 pub use error::Error;
@@ -50,3 +51,4 @@ pub use rules::{Action, BlockAction, Checks, Rules};
 pub use samples::{Sample, Samples};
 pub use settings::{InterfaceState, InterfaceStatus, Mode, Settings};
 pub use shared::Memory;
+pub use ticks::lag;

@@ -25,6 +25,9 @@ pub struct Rules {
     pub fragments: Action,
     pub checks: Checks,
     pub block_action: BlockAction,
+    /// How far the timer's last tick may be behind the present, see [`crate::lag`]: limits with room for it go by the
+    /// tick. Zero has all of them exact.
+    pub lag: Nanos,
     /// How many dropped packets are shown as samples; none without a quota.
     pub sample: Option<Quota>,
 }
@@ -43,6 +46,7 @@ impl Rules {
             fragments: Action::Pass,
             checks: Checks::default(),
             block_action: BlockAction::Drop,
+            lag: Nanos::ZERO,
             sample: None,
         }
     }

@@ -76,6 +76,7 @@ pub(super) fn rules(
             BlockAction::Drop => xdp::BlockAction::Drop,
             BlockAction::Reset => xdp::BlockAction::RESET,
         },
+        lag: xdp::lag(),
         sample: (prefilter.sample.count > 0).then_some(prefilter.sample.quota),
         ..Rules::new(generation)
     }

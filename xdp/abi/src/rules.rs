@@ -32,6 +32,10 @@ pub struct Rules {
     pub typed: u32,
     /// Limits, by bit, that count what they would drop, and drop nothing.
     pub shadow: u32,
+    /// Limits, by bit, that ask the exact clock; the others go by the last tick.
+    pub exact: u32,
+    /// How far the last tick may be behind the present, in nanoseconds.
+    pub lag: u32,
     pub limits: [Limit; LIMITS],
     /// Limits, by bit, that take packets of the protocol with this number.
     pub by_protocol: [u16; 256],
@@ -44,7 +48,7 @@ pub struct Rules {
 }
 
 const _: () =
-    assert!(size_of::<Rules>() == 96 + LIMITS * size_of::<Limit>() + (256 + Icmp::ROWS) * 2 + 4);
+    assert!(size_of::<Rules>() == 104 + LIMITS * size_of::<Limit>() + (256 + Icmp::ROWS) * 2 + 4);
 
 /// One packet limit.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +160,8 @@ impl Rules {
         portless: 0,
         typed: 0,
         shadow: 0,
+        exact: 0,
+        lag: 0,
         limits: [Limit::NONE; LIMITS],
         by_protocol: [0; 256],
         by_icmp: [0; Icmp::ROWS],

@@ -50,9 +50,15 @@ pub(crate) const STEPS: &[(&str, &str, &str, u32)] = &[
         1,
     ),
     (
-        "clock-of-the-limits",
+        "ticks-of-the-limits",
         "pass-1-limit-no-clock",
         "pass-1-limit",
+        1,
+    ),
+    (
+        "exact-clock-instead",
+        "pass-1-limit",
+        "pass-1-limit-exact",
         1,
     ),
     (
@@ -82,6 +88,11 @@ pub(crate) fn all(filter: &PreFilter) -> Result<Vec<(Case, Beside)>, Failure> {
     add("pass", &rules(0), good, Beside::Pass)?;
     add("pass-unchecked", &unchecked(), good, Beside::Pass)?;
     add("pass-1-limit", &rules(1), good, Beside::Pass)?;
+    let exact = Rules {
+        lag: Nanos::ZERO,
+        ..rules(1)
+    };
+    add("pass-1-limit-exact", &exact, good, Beside::Pass)?;
     add("pass-4-limits", &rules(4), good, Beside::Pass)?;
     add("pass-16-limits", &rules(16), good, Beside::Pass)?;
     let of_bytes = one(|limit| limit.cost = Cost::Bytes);
@@ -169,6 +180,7 @@ pub(crate) fn rules(limits: u32) -> Rules {
     Rules {
         listener_ports: vec![443],
         limits: (0..limits).map(limit).collect(),
+        lag: floodwall_xdp::lag(),
         ..Rules::new(1)
     }
 }

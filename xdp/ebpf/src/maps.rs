@@ -111,6 +111,16 @@ pub(crate) fn coarse_clock() -> Moment {
     })
 }
 
+/// The present or a little later, never earlier: for budgets that can do with less than a tick's worth.
+#[inline(always)]
+pub(crate) fn soon() -> Moment {
+    let last = coarse_clock();
+    Moment {
+        now: Nanos(last.now.0 + u64::from(rule!(lag))),
+        ..last
+    }
+}
+
 #[inline(always)]
 fn moment(clock: impl Fn() -> u64) -> Moment {
     let control = CONTROL.get_ptr(0);

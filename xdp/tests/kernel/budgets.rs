@@ -1,5 +1,7 @@
 //! Packet limits in the kernel: who is counted, by what, and what a refusal gives back.
 
+use std::time::Instant;
+
 use floodwall_limiter::{Nanos, Quota};
 use floodwall_xdp::{
     LimitCounters, Opens, PacketKey, PacketLimit, PacketMatch, Protocol, Reason, Rules,
@@ -228,4 +230,73 @@ fn limits_keep_state_and_counters_with_their_name_and_inherit_none() {
     // Its slot was needed by others meanwhile, but its budget was not: five were left.
     assert_eq!(limits[1].dropped, 5);
     assert_eq!(send(vec![kept])[0].dropped, 15);
+}
+
+#[test]
+fn a_large_limit_goes_by_the_tick_and_a_small_one_beside_it_has_both_exact() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let of = |name, burst, port| PacketLimit {
+        matches: PacketMatch {
+            ports: vec![port..=port],
+            ..PacketMatch::default()
+        },
+        ..PacketLimit::new(
+            name,
+            PacketKey::Source,
+            Quota::new(1000, Nanos::SECOND, burst),
+        )
+    };
+    let lag = Nanos::from_millis(10);
+    let limits = vec![of("large", 2000, 1), of("small", 999, 2)];
+    let program = bench.load(&Rules {
+        lag,
+        ..with(limits)
+    });
+    let passed = |port| {
+        let bytes = udp("198.51.100.7", port).bytes();
+        let passes = |_: &u32| bench.send(&program, &bytes) == Reason::Passed;
+        (0..3000).filter(passes).count()
+    };
+    assert_eq!(passed(1), 1990, "ten milliseconds' worth is not lent");
+    assert_eq!(passed(2), 999);
+    // The clock that is turned is both clocks; the one of ticks is taken for what it may be at the latest.
+    bench.filter.turn_clock(Nanos::from_millis(1100));
+    assert_eq!(passed(1), 100, "the rate is what it was");
+    assert_eq!(passed(2), 100);
+}
+
+#[test]
+fn by_the_tick_of_the_real_clock_nothing_is_admitted_beyond_the_quota() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let (rate, burst) = (100_000, 200_000);
+    let quota = Quota::new(rate, Nanos::SECOND, burst);
+    let rules = Rules {
+        lag: floodwall_xdp::lag(),
+        ..with(vec![PacketLimit::new("large", PacketKey::Source, quota)])
+    };
+    let program = bench.filter.load(&rules).unwrap();
+    let bytes = udp("198.51.100.7", 1).bytes();
+    let begun = Instant::now();
+    let allowed = || burst + rate * u64::try_from(begun.elapsed().as_millis()).unwrap() / 1000;
+    let mut least = 0;
+    for _ in 0..8 {
+        // What is allowed by now and not yet spent is less than what the run asks for.
+        least = allowed();
+        program.test_run(&bytes, 100_000).unwrap();
+    }
+    let reasons = bench.filter.counters().unwrap().reasons;
+    let passed = reasons.iter().find(|each| each.reason == Reason::Passed);
+    let admitted = passed.unwrap().packets;
+    assert!(
+        admitted <= allowed() + rate / 1000,
+        "{admitted} of {}",
+        allowed()
+    );
+    assert!(admitted >= least / 100 * 99, "{admitted} of {least}");
 }
