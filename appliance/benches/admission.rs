@@ -5,7 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot go on may panic")]
 
-use std::{hint::black_box, net::IpAddr, path::PathBuf, time::Duration};
+use std::{hint::black_box, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use floodwall::{
     access_log::AccessLog,
@@ -17,6 +17,7 @@ use floodwall::{
     key::Subject,
     prefilter, refusal,
     request::RequestView,
+    state::Report,
     stats::Stats,
 };
 use floodwall_config::{self as config, Config};
@@ -60,7 +61,8 @@ fn host(limits: usize) -> Result<Host, Failure> {
     let config = Config::from_text(&text, &file)?;
     let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
     let secret = opened.table.secret();
-    let journal = Journal::open(None, &stats.gates, secret)?;
+    let state = Arc::new(Report::on(None, false));
+    let journal = Journal::open(None, &stats.gates, secret, &state)?;
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
     let first = Generation::compile(1, file, config, secret, &stats)?;
     Ok(Host::new(
@@ -70,6 +72,7 @@ fn host(limits: usize) -> Result<Host, Failure> {
         stats,
         access_log,
         journal,
+        state,
         first,
     ))
 }

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use crate::{
     access_log::AccessLog,
     admin::{self, Answers},
-    control::{ClaimError, Door},
+    control::{Callers, ClaimError, Door},
     gate::Journal,
     generation::Generation,
     handover::{self, Estate, Inheritance, Program},
@@ -30,7 +30,7 @@ use crate::{
     reload::Reloader,
     server::{self, BindError},
     service::Service,
-    state::Keeper,
+    state::{Keeper, Report},
     stats::Stats,
     systemd::Manager,
     tokens,
@@ -52,6 +52,7 @@ pub struct Floodwall {
     estate: Estate,
     /// Says that the control socket's path is a successor's.
     left: Arc<AtomicBool>,
+    callers: Callers,
     attendant: Attendant,
     _watch: Watch,
 }
@@ -123,18 +124,20 @@ impl Floodwall {
         let lease = Lease::renewing(Arc::clone(&host))?;
         let interfaces = Caretaker::over(Arc::clone(&host))?;
         prefilter::samples::watch(&host)?;
+        // With the names looked up, or without: a name server that is out stops nobody from starting.
+        upstream::names::look_up_new(&host.generation(), LOOK_UP_WITHIN, || host.now());
+        host.generation().take_over();
+        // Once it is known who the servers are: some were left out.
         let folder = host.generation().config.state.clone();
         let state = folder
             .map(|folder| Keeper::open(&host, &folder))
             .transpose()?;
-        // With the names looked up, or without: a name server that is out stops nobody from starting.
-        upstream::names::look_up_new(&host.generation(), LOOK_UP_WITHIN, || host.now());
-        host.generation().take_over();
         let attendant = Attendant::over(Arc::clone(&host))?;
         let running = server::serve(&host, &bound)?;
         let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
         operators.spawn(tokens::keeper::keep(Arc::clone(&host)));
         let service = Arc::new(Service { host, reloader });
+        let callers = door.callers();
         attend(&operators, door, admin, &service);
         Ok(Self {
             service,
@@ -145,6 +148,7 @@ impl Floodwall {
             state,
             estate,
             left,
+            callers,
             attendant,
             _watch: watch,
         })
@@ -173,10 +177,12 @@ impl Floodwall {
         // The successor waits for who is in.
         self.service.host.journal.close();
         drop(self.estate);
-        self.operators.shutdown_background();
         if let Some(state) = self.state {
             state.close();
         }
+        // Whoever calls from here on is the successor's.
+        self.operators.block_on(self.callers.leave());
+        self.operators.shutdown_background();
         drop(self.interfaces);
         self.lease.hand_on();
         finish(&self.service.host, self.running, hurry);
@@ -242,7 +248,9 @@ fn open_host(
     let opened = prefilter::open(&config, is_successor)?;
     let stats = Stats::default();
     let secret = opened.table.secret();
-    let journal = Journal::open(config.state.as_deref(), &stats.gates, secret)?;
+    let folder = config.state.clone();
+    let state = Arc::new(Report::on(folder.as_deref(), is_successor));
+    let journal = Journal::open(folder.as_deref(), &stats.gates, secret, &state)?;
     let first = Generation::compile(1, file.to_owned(), config, secret, &stats)?;
     Ok(Host::new(
         opened.table,
@@ -251,6 +259,7 @@ fn open_host(
         stats,
         access_log,
         journal,
+        state,
         first,
     ))
 }

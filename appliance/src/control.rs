@@ -7,4 +7,4 @@ pub mod client;
 mod door;
 pub mod protocol;
 
-pub use door::{ClaimError, Door};
+pub use door::{Callers, ClaimError, Door};

@@ -21,6 +21,7 @@ use crate::{
     prefilter::{Kernel, samples::Recent},
     pressure::Readings,
     protection::Traffic,
+    state::Report,
     stats::Stats,
 };
 
@@ -38,6 +39,8 @@ pub struct Host {
     pub access_log: AccessLog,
     /// What keeps those who were let in by gates.
     pub journal: Journal,
+    /// How it goes with what is kept in the `state` folder.
+    pub state: Arc<Report>,
     pub started: Started,
     /// This process serves only what it has: no connection is kept.
     pub leaving: AtomicBool,
@@ -66,6 +69,7 @@ impl Host {
         stats: Stats,
         access_log: AccessLog,
         journal: Journal,
+        state: Arc<Report>,
         first: Arc<Generation>,
     ) -> Self {
         first.take_over();
@@ -84,6 +88,7 @@ impl Host {
             stats,
             access_log,
             journal,
+            state,
             started: Started {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),

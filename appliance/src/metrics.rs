@@ -10,6 +10,7 @@ mod page;
 mod prefilter;
 mod process;
 mod protection;
+mod state;
 mod tokens;
 mod traffic;
 mod upstreams;
@@ -71,5 +72,6 @@ fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     upstreams::write(status, page)?;
     tokens::write(&status.tokens, page)?;
     mirrors::write(&status.mirrors, page)?;
+    state::write(status.state.as_ref(), page)?;
     prefilter::write(&status.prefilter, page)
 }

@@ -1,25 +1,41 @@
-//! What survives a restart and a reboot: the blocks, in a file of the `state` folder.
+//! What survives a restart and a reboot: what was learned of sources and of servers, in files of the `state` folder.
 //!
-//! While the kernel's maps live they know better, and the file is only written. It matters after a reboot, and
-//! where there is no pre-filter. It may be a second old after a crash.
+//! Each [`Part`](part::Part) has a file of its own, so that one that is damaged loses nothing but itself. Nothing about
+//! the folder keeps the service from starting: what cannot be read is said and set aside, what cannot be written is
+//! said and tried again. While the kernel's maps live they know better of blocks, and that file is only written; it
+//! matters after a reboot, and where there is no pre-filter. The files may be a second old after a crash.
+//!
+//! Who was let in by a gate must not be a second old, and is kept by the gates' own journal in the same folder. Tokens
+//! are secrets, and are fetched anew. What is learned anew within seconds, health, bounds that adapt and answers that
+//! are counted in a window, is not kept.
 
+mod blocks;
+mod breakers;
 pub mod file;
+mod lock;
+mod outliers;
+mod part;
+mod report;
+mod wall;
 
 use std::{
-    fs, io,
-    net::IpAddr,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use floodwall_limiter::{Nanos, Scope, block::By};
-use serde::{Deserialize, Serialize};
+pub use report::{Report, StateStatus};
 
-use crate::{blocks, host::Host};
+use crate::host::Host;
+use lock::{Lock, NoLock};
+use part::{Keep, Kept};
 
-/// Keeps the file up to date until it is closed.
+/// How old the files may be.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the files up to date until it is closed.
 #[derive(Debug)]
 pub struct Keeper {
     /// Dropping it ends the thread, which saves once more.
@@ -27,60 +43,33 @@ pub struct Keeper {
     thread: JoinHandle<()>,
 }
 
-/// How old the file may be.
-const EVERY: Duration = Duration::from_secs(1);
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Saved {
-    blocks: Vec<Block>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Block {
-    address: IpAddr,
-    host: bool,
-    operator: bool,
-    /// Who the operator was, where that is known.
-    #[serde(default)]
-    uid: Option<u32>,
-    reason: String,
-    /// Milliseconds since 1970: the monotonic clock starts again with the machine.
-    ends: u64,
-}
-
 impl Keeper {
     /// Puts back what the folder holds, and saves what changes from now on.
     ///
-    /// A folder that cannot be used, or a file that cannot be read, is said in the log; it stops nobody from
-    /// being served. A damaged file is set aside.
+    /// A folder belongs to one process at a time. Where there is a predecessor that hands over, what it has written by
+    /// now counts at once, and the rest when it lets go of the folder.
     ///
     /// # Errors
     /// When there is no thread to be had.
     pub fn open(host: &Arc<Host>, folder: &Path) -> io::Result<Self> {
-        let file = folder.join("blocks.json");
-        if let Err(error) = fs::create_dir_all(folder) {
-            tracing::warn!(folder = %folder.display(), %error, "state: the folder cannot be made, nothing will be saved");
-        }
-        let saved = read(&file);
-        // Maps that outlived the process know better than a file.
-        if !host.kernel.adopted() {
-            restore(host, &saved);
+        let mut work = Work {
+            host: Arc::clone(host),
+            folder: folder.to_owned(),
+            lock: None,
+            parts: vec![
+                Box::new(Kept::<blocks::Blocks>::at(folder)),
+                Box::new(Kept::<breakers::Breakers>::at(folder)),
+                Box::new(Kept::<outliers::Outliers>::at(folder)),
+            ],
+        };
+        match work.take_lock() {
+            Err(NoLock::Taken { .. }) if !host.state.waits_for_predecessor() => {}
+            _ => work.restore(),
         }
         let (held, released) = mpsc::channel::<()>();
-        let keeper = Arc::clone(host);
         let thread = thread::Builder::new()
             .name("state".to_owned())
-            .spawn(move || {
-                let mut last = saved;
-                loop {
-                    let going_on =
-                        released.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout);
-                    save(&keeper, &file, &mut last);
-                    if !going_on {
-                        return;
-                    }
-                }
-            })?;
+            .spawn(move || work.go_on(&released))?;
         Ok(Self { held, thread })
     }
 
@@ -92,100 +81,50 @@ impl Keeper {
     }
 }
 
-fn read(file: &Path) -> Saved {
-    let text = match fs::read(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Saved::default(),
-        Err(error) => {
-            tracing::warn!(file = %file.display(), %error, "state: cannot be read");
-            return Saved::default();
-        }
-    };
-    serde_json::from_slice(&text).unwrap_or_else(|error| {
-        let aside = file.with_extension("json.damaged");
-        let kept = fs::rename(file, &aside).map_or("and cannot be set aside".to_owned(), |()| {
-            format!("and is now {}", aside.display())
-        });
-        tracing::error!(file = %file.display(), %error, "state: the file is damaged {kept}");
-        Saved::default()
-    })
+/// What the thread works with.
+struct Work {
+    host: Arc<Host>,
+    folder: PathBuf,
+    /// None while the folder is somebody else's, or nothing can be written there.
+    lock: Option<Lock>,
+    parts: Vec<Box<dyn Keep>>,
 }
 
-fn restore(host: &Host, saved: &Saved) {
-    let now = unix_millis(SystemTime::now());
-    for block in &saved.blocks {
-        let left = Nanos::from_millis(block.ends.saturating_sub(now));
-        if left == Nanos::ZERO {
-            continue;
-        }
-        let scope = if block.host {
-            Scope::Host
-        } else {
-            Scope::Listeners
-        };
-        let by = if block.operator {
-            By::Operator { uid: block.uid }
-        } else {
-            By::Limit
-        };
-        if let Err(error) = blocks::add(host, block.address, left, scope, &block.reason, by) {
-            tracing::info!(%error, "state: a saved block is not in force any more");
+impl Work {
+    fn go_on(mut self, released: &mpsc::Receiver<()>) {
+        loop {
+            let over = released.recv_timeout(EVERY) != Err(mpsc::RecvTimeoutError::Timeout);
+            if self.lock.is_none() && self.take_lock().is_ok() {
+                // What whoever had the folder has written meanwhile.
+                self.restore();
+            }
+            if self.lock.is_some() {
+                for part in &mut self.parts {
+                    part.save(&self.host);
+                }
+            }
+            if over {
+                return;
+            }
         }
     }
-}
 
-/// Writes the file if it would say something else than the last one.
-fn save(host: &Host, file: &Path, last: &mut Saved) {
-    let saved = present(host);
-    if saved.is_like(last) {
-        return;
+    fn take_lock(&mut self) -> Result<(), NoLock> {
+        let taken = file::make_folder(&self.folder)
+            .map_err(|error| NoLock::Failed(error.into()))
+            .and_then(|()| Lock::take(&self.folder));
+        let report = &self.host.state;
+        let is_expected =
+            |why: &&NoLock| matches!(why, NoLock::Taken { .. }) && report.waits_for_predecessor();
+        let why = taken.as_ref().err().filter(|why| !is_expected(why));
+        report.note("the folder", why.map(ToString::to_string));
+        self.lock = Some(taken?);
+        Ok(())
     }
-    match write(file, &saved) {
-        Ok(()) => *last = saved,
-        Err(error) => tracing::warn!(file = %file.display(), %error, "state: cannot be saved"),
+
+    fn restore(&mut self) {
+        for part in &mut self.parts {
+            part.restore(&self.host, self.lock.is_some());
+        }
     }
-}
-
-impl Saved {
-    /// Whether the same blocks stand, with the same ends but for the rounding between two clocks.
-    fn is_like(&self, other: &Self) -> bool {
-        self.blocks.len() == other.blocks.len()
-            && self.blocks.iter().zip(&other.blocks).all(|(one, other)| {
-                (one.address, one.host, &one.reason) == (other.address, other.host, &other.reason)
-                    && one.ends.abs_diff(other.ends) < 100
-            })
-    }
-}
-
-fn present(host: &Host) -> Saved {
-    let (now, wall) = (host.now(), unix_millis(SystemTime::now()));
-    let mut entries = host.book.list(&host.table, now);
-    entries.sort_by_key(|entry| (entry.source, entry.scope as u8));
-    let blocks = entries
-        .into_iter()
-        .map(|entry| Block {
-            address: entry.source.address(),
-            host: entry.scope == Scope::Host,
-            operator: entry.by != By::Limit,
-            uid: entry.by.uid(),
-            reason: entry.reason,
-            ends: wall.saturating_add(entry.until.minus(now).0 / 1_000_000),
-        })
-        .collect();
-    Saved { blocks }
-}
-
-/// Replaces the file in one step: a reader sees the old one or the new one.
-fn write(file: &Path, saved: &Saved) -> io::Result<()> {
-    let new: PathBuf = file.with_extension("json.new");
-    fs::write(&new, serde_json::to_vec_pretty(saved)?)?;
-    fs::File::open(&new)?.sync_all()?;
-    fs::rename(&new, file)
-}
-
-fn unix_millis(time: SystemTime) -> u64 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -33,6 +33,7 @@ use crate::{
     prefilter::KernelStatus,
     protection::status::ProtectionStatus,
     reload::{LastReload, Passage, Reloader},
+    state::StateStatus,
     tokens::{self, status::TokenStatus},
 };
 
@@ -67,6 +68,8 @@ pub struct Status {
     /// How many sources are blocked now and listed.
     pub blocks: usize,
     pub blocks_budget: BlocksBudget,
+    /// What is kept over a restart; absent when the file names no `state` folder.
+    pub state: Option<StateStatus>,
 }
 
 /// One rule set in two layers.
@@ -138,6 +141,7 @@ impl Status {
             },
             blocks: crate::blocks::list(host).len(),
             blocks_budget: BlocksBudget::of(host, &generation),
+            state: host.state.status(),
         }
     }
 }

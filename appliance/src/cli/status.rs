@@ -6,6 +6,7 @@ mod mirrors;
 mod prefilter;
 mod protection;
 mod routes;
+mod state;
 mod summary;
 mod tokens;
 mod upstreams;

@@ -36,6 +36,14 @@ pub enum AskError {
 /// # Errors
 /// [`AskError`] when nobody answers, or nobody that speaks this protocol.
 pub fn ask(socket: &Path, request: &Request) -> Result<Reply, AskError> {
+    match ask_once(socket, request)? {
+        // A process that has handed over takes nobody in any more.
+        Reply::HandedOver => ask_once(socket, request),
+        reply => Ok(reply),
+    }
+}
+
+fn ask_once(socket: &Path, request: &Request) -> Result<Reply, AskError> {
     let stream = UnixStream::connect(socket).map_err(|cause| no_connection(socket, cause))?;
     let line = exchange(stream, request).map_err(|cause| no_answer(socket, cause))?;
     decode(&line).map_err(|cause| AskError::Strange {

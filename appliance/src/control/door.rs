@@ -24,7 +24,7 @@ use nix::sys::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::unix::UCred,
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     time::timeout,
 };
 
@@ -39,6 +39,9 @@ const CALLERS: usize = 16;
 /// How long a caller may take for one line, either way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long callers who ask nothing keep a process that leaves.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A claimed control socket. Dropping it removes the path, unless a successor has claimed it since.
 #[derive(Debug)]
 pub struct Door {
@@ -48,6 +51,14 @@ pub struct Door {
     made: (u64, u64),
     /// A successor has the same socket, so that its path stays.
     left: Arc<AtomicBool>,
+    callers: Callers,
+}
+
+/// Those who are served at the door, for whoever wants to leave it.
+#[derive(Clone, Debug)]
+pub struct Callers {
+    seats: Arc<Semaphore>,
+    closing: Arc<Notify>,
 }
 
 /// Why the control socket cannot be had.
@@ -82,6 +93,7 @@ impl Door {
             path: path.to_owned(),
             made,
             left: Arc::default(),
+            callers: Callers::default(),
         })
     }
 
@@ -99,6 +111,7 @@ impl Door {
             path: path.to_owned(),
             made,
             left: Arc::default(),
+            callers: Callers::default(),
         })
     }
 
@@ -111,7 +124,12 @@ impl Door {
         Ok((socket, Arc::clone(&self.left)))
     }
 
-    /// Answers callers until it is dropped.
+    /// Those who will be served.
+    pub fn callers(&self) -> Callers {
+        self.callers.clone()
+    }
+
+    /// Answers callers until [`Callers::leave`].
     ///
     /// `answer` may block: it runs on a thread of its own.
     ///
@@ -123,15 +141,23 @@ impl Door {
     ) -> io::Result<()> {
         let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
         let answer = Arc::new(answer);
-        let room = Arc::new(Semaphore::new(CALLERS));
+        let mut closing = std::pin::pin!(self.callers.closing.notified());
+        closing.as_mut().enable();
         loop {
-            let seat = Arc::clone(&room).acquire_owned().await;
-            match listener.accept().await {
+            let next = async {
+                let seat = Arc::clone(&self.callers.seats).acquire_owned().await;
+                (seat, listener.accept().await)
+            };
+            let (seat, accepted) = tokio::select! {
+                next = next => next,
+                () = &mut closing => return Ok(()),
+            };
+            match accepted {
                 Ok((stream, _)) => {
-                    let answer = Arc::clone(&answer);
+                    let (answer, left) = (Arc::clone(&answer), Arc::clone(&self.left));
                     tokio::spawn(async move {
                         let _seat = seat;
-                        if let Err(error) = converse(stream, answer).await {
+                        if let Err(error) = converse(stream, answer, &left).await {
                             tracing::debug!(%error, "a caller on the control socket went away");
                         }
                     });
@@ -143,6 +169,26 @@ impl Door {
                 }
             }
         }
+    }
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self {
+            seats: Arc::new(Semaphore::new(CALLERS)),
+            closing: Arc::default(),
+        }
+    }
+}
+
+impl Callers {
+    /// Takes nobody in any more, and waits until those who are in have had their answers; not for ever for those who
+    /// ask nothing.
+    pub async fn leave(&self) {
+        self.closing.notify_waiters();
+        let all = u32::try_from(CALLERS).unwrap_or(u32::MAX);
+        // Whoever is in after that has been silent.
+        let _ = timeout(FAREWELL, self.seats.acquire_many(all)).await;
     }
 }
 
@@ -202,6 +248,7 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 async fn converse(
     mut stream: tokio::net::UnixStream,
     answer: Arc<impl Fn(Request, Option<u32>) -> Reply + Send + Sync + 'static>,
+    left: &AtomicBool,
 ) -> io::Result<()> {
     let who = stream.peer_cred().ok();
     let uid = who.map(|who| who.uid());
@@ -209,6 +256,8 @@ async fn converse(
     let mut reader = BufReader::new(reader);
     while let Some(line) = timeout(PATIENCE, read_line(&mut reader)).await?? {
         let reply = match decode::<Request>(&line) {
+            // A change would be lost with this process.
+            Ok(request) if request.changes() && left.load(Relaxed) => Reply::HandedOver,
             Ok(request) => {
                 note(&request, who);
                 let answer = Arc::clone(&answer);
@@ -226,6 +275,9 @@ async fn converse(
             }
         };
         timeout(PATIENCE, writer.write_all(&encode(&reply))).await??;
+        if left.load(Relaxed) {
+            return Ok(());
+        }
     }
     Ok(())
 }

@@ -118,6 +118,8 @@ pub enum Reply {
     GuestsChanged {
         count: usize,
     },
+    /// Nothing was done: the service is a new process's, which answers on the same socket.
+    HandedOver,
     /// Nothing was done, and this is why.
     Failed {
         message: String,

@@ -19,6 +19,7 @@ use super::{
     guests::{Guest, Guests, Standing},
     register::Register,
 };
+use crate::state::Report;
 use writer::Writer;
 
 /// What the database is called in the `state` folder.
@@ -44,7 +45,7 @@ pub enum Unkept {
     #[error("the file names no `state` folder")]
     NoFolder,
     /// Nobody new is let in meanwhile.
-    #[error("nobody new can be recorded, and so nobody new is let in: {0}")]
+    #[error("{0}")]
     Stuck(String),
 }
 
@@ -97,8 +98,9 @@ impl Journal {
         folder: Option<&Path>,
         register: &Arc<Register>,
         fallback: Secret,
+        report: &Arc<Report>,
     ) -> io::Result<Self> {
-        let writer = folder.map(|folder| Writer::start(folder, register));
+        let writer = folder.map(|folder| Writer::start(folder, register, report));
         Ok(Self {
             writer: writer.transpose()?,
             fallback,

@@ -33,5 +33,15 @@ pub(super) fn write(gates: &[GateStatus], page: &mut Page<'_>) -> fmt::Result {
         "gate_max_admitted",
         "Places behind a gate, where they are bounded",
         by_name(|gate| gate.max_admitted),
+    )?;
+    page.gauge(
+        "gate_open",
+        "1 between the times of a gate, 0 before it opens and after it has closed",
+        by_name(|gate| Some(u64::from(gate.phase == "open"))),
+    )?;
+    page.gauge(
+        "gate_kept",
+        "0 when who is in is not written to the state folder",
+        by_name(|gate| Some(u64::from(gate.kept))),
     )
 }

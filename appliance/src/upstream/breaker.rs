@@ -1,6 +1,6 @@
 //! An upstream's circuit breakers: one, or one for each server.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use floodwall_config::{self as config, BreakerScope, Trip};
 use floodwall_limiter::{
@@ -90,6 +90,11 @@ impl Breakers {
         (self.scope == BreakerScope::Server).then(|| &self.each[server])
     }
 
+    /// What counts as a bad answer, in words that are the same as long as that is.
+    pub(super) fn counted_as(&self) -> String {
+        self.counted.to_string()
+    }
+
     /// When it is worth asking again, while none of them lets anybody ask; nothing while one does.
     pub(super) fn closed_until(&self, now: Nanos) -> Option<Nanos> {
         let refusals = self
@@ -145,6 +150,19 @@ impl Counted {
 
     pub(super) fn window(&self) -> Nanos {
         self.window
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slow_after {
+            Some(slow_after) => write!(f, "slower than {} ns", slow_after.0)?,
+            None => {
+                let errors: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
+                write!(f, "{}", errors.join(" "))?;
+            }
+        }
+        write!(f, " within {} ns", self.window.0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use floodwall_config as config;
 use floodwall_limiter::{
     Nanos,
-    shape::outlier::{self, Ejected, Outliers, Rule, SuccessRate, Why},
+    shape::outlier::{self, Ejected, Outliers, Past, Rule, SuccessRate, Why},
 };
 
 use super::{Endpoint, Server, State, attempt::Outcome};
@@ -44,6 +44,16 @@ impl Outlier {
     /// What is known of a server, by its place in the group.
     pub fn server(&self, server: usize) -> &Arc<outlier::Server> {
         &self.servers[server]
+    }
+
+    /// What of a server's past is to be remembered; none when nothing is.
+    pub(super) fn past(&self, server: usize, now: Nanos) -> Option<Past> {
+        self.servers[server].past(self.rule.interval, now)
+    }
+
+    /// Has a server go on with its past, and tells whether it does.
+    pub(super) fn resume(&self, all: &Outliers, server: usize, past: Past, now: Nanos) -> bool {
+        all.resume(&self.servers, server, past, &self.rule, now)
     }
 
     pub(super) fn is_out(&self, server: usize, now: Nanos) -> bool {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::prefilter;
+use super::{prefilter, state};
 use crate::{
     cli::table::{bytes, span},
     reload::LastReload,
@@ -86,7 +86,8 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
         "             finished {}",
         finished(&requests.finished)
     )?;
-    blocks(out, status)
+    blocks(out, status)?;
+    state::summary(out, status.state.as_ref())
 }
 
 fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {

@@ -13,7 +13,7 @@ use redb::{
     backends::{FileBackend, InMemoryBackend},
 };
 
-use super::{Change, FILE, Register};
+use super::{Change, Register};
 use crate::state::file::{self, Unfit};
 
 /// Who is in, by gate and name.
@@ -26,12 +26,12 @@ const SECRET: TableDefinition<'_, (), (u64, u64)> = TableDefinition::new("secret
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     /// Another process has it open: a predecessor that drains, or somebody with the same folder.
-    #[error("another process has {FILE} open")]
+    #[error("another process has it open")]
     Taken,
     /// This is nothing that a database could be made of.
-    #[error("{FILE} {0}")]
+    #[error("{0}")]
     Unfit(Unfit),
-    #[error("{FILE}: {0}")]
+    #[error("{0}")]
     Failed(redb::Error),
 }
 

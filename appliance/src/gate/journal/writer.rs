@@ -1,7 +1,7 @@
 //! The one thread that writes: many changes in one commit, and another try when that fails.
 
 use std::{
-    io,
+    fmt, io,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
@@ -20,7 +20,7 @@ use super::{
     Change, FILE, Register,
     database::{self, Unusable},
 };
-use crate::state::file;
+use crate::state::{Report, file};
 
 /// Changes of one commit, at most.
 const MOST_AT_ONCE: usize = 8192;
@@ -36,6 +36,7 @@ const WHILE_STUCK: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     changes: mpsc::Sender<Change>,
     shared: Arc<Shared>,
+    report: Arc<Report>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -47,7 +48,6 @@ struct Shared {
     taken: AtomicBool,
     closing: AtomicBool,
     secret: OnceLock<Secret>,
-    trouble: Mutex<Option<String>>,
 }
 
 impl Writer {
@@ -55,7 +55,11 @@ impl Writer {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub(super) fn start(folder: &Path, register: &Arc<Register>) -> io::Result<Self> {
+    pub(super) fn start(
+        folder: &Path,
+        register: &Arc<Register>,
+        report: &Arc<Report>,
+    ) -> io::Result<Self> {
         let (changes, received) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let work = Work {
@@ -63,6 +67,7 @@ impl Writer {
             file: folder.join(FILE),
             register: Arc::clone(register),
             shared: Arc::clone(&shared),
+            report: Arc::clone(report),
             changes: received,
         };
         let opened = work.open();
@@ -72,6 +77,7 @@ impl Writer {
         Ok(Self {
             changes,
             shared,
+            report: Arc::clone(report),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -91,7 +97,7 @@ impl Writer {
 
     /// Why nothing can be written; none when it can.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.shared.trouble().clone()
+        self.report.trouble(FILE)
     }
 
     pub(super) fn send(&self, change: Change) {
@@ -122,19 +128,13 @@ impl Writer {
     }
 }
 
-impl Shared {
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        // Only whole values are stored under this lock.
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the thread works with.
 struct Work {
     folder: PathBuf,
     file: PathBuf,
     register: Arc<Register>,
     shared: Arc<Shared>,
+    report: Arc<Report>,
     changes: mpsc::Receiver<Change>,
 }
 
@@ -162,13 +162,13 @@ impl Work {
         self.shared.taken.store(taken, SeqCst);
         match opened {
             Ok(database) => {
-                if self.shared.trouble().take().is_some() {
-                    tracing::info!(file = %self.file.display(), "state: gates are kept again");
-                }
+                self.report.note(FILE, None);
                 Some(database)
             }
             Err(unusable) => {
-                self.stuck(&unusable.to_string());
+                if !taken || !self.report.waits_for_predecessor() {
+                    self.stuck(&unusable);
+                }
                 if !taken && !self.shared.known.load(SeqCst) {
                     self.look();
                 }
@@ -183,12 +183,8 @@ impl Work {
             Err(Unusable::Unfit(unfit)) if unfit.is_final() => {
                 let aside =
                     file::set_aside(&self.file).map_err(|error| Unusable::Failed(error.into()))?;
-                tracing::error!(
-                    file = %self.file.display(),
-                    "state: the gates' file {unfit}, and is now {}; who was in by it is not in until `floodwall gate \
-                     apply` says so",
-                    aside.display()
-                );
+                // Whoever was in by it is in again once `gate apply` says so.
+                self.report.set_aside(FILE, &unfit, aside);
                 database::open(&self.file)?
             }
             other => other?,
@@ -215,12 +211,9 @@ impl Work {
         }
     }
 
-    fn stuck(&self, why: &str) {
-        let mut trouble = self.shared.trouble();
-        if trouble.as_deref() != Some(why) {
-            tracing::error!("state: gates let in nobody new, for nobody can be recorded: {why}");
-            *trouble = Some(why.to_owned());
-        }
+    fn stuck(&self, why: &dyn fmt::Display) {
+        let trouble = format!("{why}; gates let in nobody new, for nobody could be recorded");
+        self.report.note(FILE, Some(trouble));
     }
 
     /// Writes changes, many in one commit, until that fails or there are no more.
@@ -238,8 +231,9 @@ impl Work {
             } else {
                 database::commit(database, &batch).map_err(|error| error.to_string())
             };
-            if let Err(error) = &written {
-                self.stuck(error);
+            match &written {
+                Ok(()) => self.report.saved(),
+                Err(error) => self.stuck(error),
             }
             for change in batch {
                 change.settle(written.as_ref());
@@ -257,7 +251,8 @@ impl Work {
     fn refuse(&self) -> ControlFlow<()> {
         let taken = self.shared.taken.load(SeqCst);
         let again = Instant::now() + if taken { WHILE_TAKEN } else { WHILE_STUCK };
-        let why = self.shared.trouble().clone().unwrap_or_default();
+        let trouble = self.report.trouble(FILE);
+        let why = trouble.unwrap_or_else(|| Unusable::Taken.to_string());
         loop {
             let left = again.saturating_duration_since(Instant::now());
             match self.changes.recv_timeout(left) {

@@ -1,0 +1,76 @@
+//! Servers that are left out for a while, and how long their next time would be.
+
+use floodwall_limiter::shape::outlier::Past;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    part::Part,
+    wall::{self, UnixMillis, Wall},
+};
+use crate::host::Host;
+
+/// The servers of all upstreams.
+#[derive(Debug)]
+pub(super) struct Outliers;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Saved {
+    servers: Vec<Server>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Server {
+    upstream: String,
+    server: String,
+    /// The end of its last time out.
+    ends: UnixMillis,
+    /// How many times out that one was as long as.
+    times: u64,
+}
+
+impl Part for Outliers {
+    const FILE: &'static str = "outliers.json";
+    type Saved = Saved;
+
+    fn present(host: &Host) -> Saved {
+        let (wall, generation) = (Wall::at(host.now()), host.generation());
+        let of_all = generation.upstreams().iter().flat_map(|upstream| {
+            let pasts = upstream.servers_with_a_past(wall.now).into_iter();
+            pasts.map(move |(server, past)| Server {
+                upstream: upstream.name.clone(),
+                server,
+                ends: wall.of(past.until),
+                times: past.times,
+            })
+        });
+        Saved {
+            servers: of_all.collect(),
+        }
+    }
+
+    fn restore(host: &Host, saved: &Saved) {
+        let (wall, generation) = (Wall::at(host.now()), host.generation());
+        for server in &saved.servers {
+            let named = |upstream: &&crate::upstream::Upstream| upstream.name == server.upstream;
+            let Some(upstream) = generation.upstreams().iter().find(named) else {
+                continue;
+            };
+            let past = Past {
+                until: wall.monotonic(server.ends),
+                times: server.times,
+            };
+            if upstream.resume_server(&server.server, past, wall.now) && past.until > wall.now {
+                tracing::info!("state: {} is left out as it was", server.server);
+            }
+        }
+    }
+
+    fn is_like(one: &Saved, other: &Saved) -> bool {
+        one.servers.len() == other.servers.len()
+            && (one.servers.iter().zip(&other.servers)).all(|(one, other)| {
+                (&one.upstream, &one.server, one.times)
+                    == (&other.upstream, &other.server, other.times)
+                    && wall::alike(one.ends, other.ends)
+            })
+    }
+}
