@@ -54,7 +54,7 @@ fn a_damaged_file_is_set_aside_and_said() {
     assert_eq!(ask(web, "ann").status, 200);
     assert!(state.join("gates.redb.damaged").exists());
     assert!(
-        floodwall.log().contains("the gates' file is damaged"),
+        floodwall.log().contains("gates.redb is damaged"),
         "{}",
         floodwall.log()
     );
