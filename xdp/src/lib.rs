@@ -16,6 +16,7 @@ mod exceptions;
 mod features;
 mod foreign;
 mod header;
+mod interface_facts;
 mod interfaces;
 mod lists;
 mod mapped;
@@ -32,12 +33,14 @@ mod settings;
 mod shared;
 mod slots;
 mod ticks;
+mod wall_clock;
 
 pub use counters::{Counters, InterfaceCounters, LimitCounters, ReasonCounters};
 pub use error::Error;
 pub use features::{Feature, features};
 pub use floodwall_xdp_abi::Reason;
 pub use header::Header;
+pub use interface_facts::{DriverSupport, Occupant, driver_support, occupant};
 pub use interfaces::Change;
 pub use mapped::Mapped;
 pub use packet_limit::{
@@ -52,3 +55,4 @@ pub use samples::{Sample, Samples};
 pub use settings::{InterfaceState, InterfaceStatus, Mode, Settings};
 pub use shared::Memory;
 pub use ticks::lag;
+pub use wall_clock::{WallClock, wall_clock};

@@ -22,7 +22,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 const NLMSG_ERROR: u16 = 2;
-const NLM_F_REQUEST: u16 = 1;
+pub(crate) const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLA_F_NESTED: u16 = 1 << 15;
 const IFLA_XDP: u16 = 43;
@@ -50,7 +50,7 @@ pub(crate) fn attached(ifindex: u32) -> Result<Option<Attached>, Error> {
 
 /// Takes off a program that was attached without a link.
 pub(crate) fn detach(ifindex: u32, mode: Mode) -> io::Result<()> {
-    let reply = exchange(&removal(ifindex, mode))?;
+    let reply = exchange(SockProtocol::NetlinkRoute, &removal(ifindex, mode))?;
     match (kind(&reply), reply.get(16..20)) {
         // An acknowledgement is an error of zero.
         (Some(NLMSG_ERROR), Some(&[a, b, c, d])) => match i32::from_ne_bytes([a, b, c, d]) {
@@ -64,24 +64,25 @@ pub(crate) fn detach(ifindex: u32, mode: Mode) -> io::Result<()> {
 }
 
 fn ask(ifindex: u32) -> io::Result<Vec<u8>> {
-    let reply = exchange(&request(ifindex))?;
+    let reply = exchange(SockProtocol::NetlinkRoute, &request(ifindex))?;
     match kind(&reply) {
         Some(RTM_NEWLINK) => Ok(reply),
         _ => Err(io::Error::other("the kernel does not know it")),
     }
 }
 
-fn kind(reply: &[u8]) -> Option<u16> {
+pub(crate) fn kind(reply: &[u8]) -> Option<u16> {
     let kind = reply.get(4..6)?;
     Some(u16::from_ne_bytes([kind[0], kind[1]]))
 }
 
-fn exchange(message: &[u8]) -> io::Result<Vec<u8>> {
+/// Sends a message and takes the first answer.
+pub(crate) fn exchange(protocol: SockProtocol, message: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
         SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
+        protocol,
     )?;
     let kernel = NetlinkAddr::new(0, 0);
     sendto(socket.as_raw_fd(), message, &kernel, MsgFlags::empty())?;
@@ -138,7 +139,7 @@ fn parse(reply: &[u8]) -> Option<Attached> {
 }
 
 /// The payload of the first attribute of this kind. Attributes begin at multiples of four bytes.
-fn attribute(mut rest: &[u8], kind: u16) -> Option<&[u8]> {
+pub(crate) fn attribute(mut rest: &[u8], kind: u16) -> Option<&[u8]> {
     loop {
         let header: [u8; 4] = *rest.first_chunk()?;
         let len = usize::from(u16::from_ne_bytes([header[0], header[1]]));
