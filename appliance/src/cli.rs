@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod blocks;
 mod check;
 mod completions;
+mod doctor;
 mod explain;
 mod gate;
 mod man;
@@ -44,6 +45,7 @@ enum Command {
     Check(check::Check),
     Reload(reload::Reload),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Explain(explain::Explain),
     #[command(subcommand)]
     Blocks(blocks::Blocks),
@@ -87,6 +89,7 @@ impl Cli {
             Command::Check(check) => check.execute(out),
             Command::Reload(reload) => reload.execute(out),
             Command::Status(status) => status.execute(out),
+            Command::Doctor(doctor) => doctor.execute(out),
             Command::Explain(explain) => explain.execute(out),
             Command::Blocks(blocks) => blocks.execute(out),
             Command::Gate(gate) => gate.execute(out),
@@ -159,6 +162,7 @@ mod tests {
                 "check",
                 "reload",
                 "status",
+                "doctor",
                 "explain",
                 "blocks",
                 "gate",

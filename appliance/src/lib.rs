@@ -50,6 +50,7 @@ pub mod upstream;
 pub mod admin;
 pub mod cli;
 pub mod control;
+pub mod doctor;
 pub mod explain;
 pub mod lease;
 pub mod log;

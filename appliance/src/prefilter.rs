@@ -3,7 +3,7 @@
 //! Nothing else in the program knows the difference: without the kernel the same table and the same book lie
 //! in memory of the process's own, and blocks are enforced at accept.
 
-mod cookies;
+pub(crate) mod cookies;
 mod detach;
 mod fate;
 mod interfaces;

@@ -38,7 +38,7 @@ mod proxy_protocol;
 pub mod tls;
 pub mod wire;
 
-pub use self::bind::{BindError, Bound, bind};
+pub use self::bind::{BACKLOG, BindError, Bound, bind, hint};
 
 /// Threads that serve.
 #[derive(Debug)]

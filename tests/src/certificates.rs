@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use crate::scratch::Scratch;
@@ -51,6 +51,50 @@ impl Authority {
         self.make(file, &subject, &more)
     }
 
+    /// A certificate for a host that ended long ago, signed by its own key.
+    pub fn issue_expired(&self, file: &str, host: &str) -> Issued {
+        let issued = Issued {
+            chain: self.folder.join(&format!("{file}.pem")),
+            key: self.folder.join(&format!("{file}.key")),
+        };
+        let (request, folder) = (self.folder.join("request.pem"), self.folder.path());
+        openssl(&[
+            &["req", "-newkey", "ec", "-nodes", "-subj", "/CN=expired"][..],
+            &["-pkeyopt", "ec_paramgen_curve:P-256"],
+            &["-addext", &format!("subjectAltName=DNS:{host}")],
+            &["-out", path(&request), "-keyout", path(&issued.key)],
+        ]);
+        // Only `ca` takes dates in every version of openssl; it wants a book of what it has signed.
+        let book = self.file("book", b"");
+        let settings = format!(
+            "[ca]\ndefault_ca = it\n[it]\ndatabase = {}\nnew_certs_dir = {}\nrand_serial = yes\n\
+             default_md = sha256\ncopy_extensions = copy\npolicy = any\n[any]\ncommonName = supplied\n",
+            book.display(),
+            folder.display()
+        );
+        let settings = self.file("settings", settings.as_bytes());
+        openssl(&[
+            &[
+                "ca",
+                "-batch",
+                "-notext",
+                "-selfsign",
+                "-config",
+                path(&settings),
+            ][..],
+            &["-startdate", "200101000000Z", "-enddate", "200201000000Z"],
+            &[
+                "-in",
+                path(&request),
+                "-keyfile",
+                path(&issued.key),
+                "-out",
+                path(&issued.chain),
+            ],
+        ]);
+        issued
+    }
+
     /// A path in its folder, for what else belongs there.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder.join(name);
@@ -63,17 +107,13 @@ impl Authority {
             chain: self.folder.join(&format!("{file}.pem")),
             key: self.folder.join(&format!("{file}.key")),
         };
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "30"])
-            .args(["-pkeyopt", "ec_paramgen_curve:P-256"])
-            .args(["-subj", &format!("/CN={subject}")])
-            .args(["-out", path(&issued.chain), "-keyout", path(&issued.key)])
-            .args(more)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .expect("openssl is installed");
-        assert!(made.success(), "openssl does not make {file}");
+        openssl(&[
+            &["req", "-x509", "-newkey", "ec", "-nodes", "-days", "30"][..],
+            &["-pkeyopt", "ec_paramgen_curve:P-256"],
+            &["-subj", &format!("/CN={subject}")],
+            &["-out", path(&issued.chain), "-keyout", path(&issued.key)],
+            more,
+        ]);
         issued
     }
 }
@@ -84,6 +124,15 @@ impl Issued {
         let (chain, key) = (self.chain.display(), self.key.display());
         format!("{{ chain: {chain}, key: {key} }}")
     }
+}
+
+fn openssl(arguments: &[&[&str]]) {
+    let output = Command::new("openssl")
+        .args(arguments.concat())
+        .output()
+        .expect("openssl is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {arguments:?}: {said}");
 }
 
 fn path(path: &Path) -> &str {

@@ -89,6 +89,16 @@ impl<'h> Launch<'h> {
         floodwall
     }
 
+    /// Runs a command with a file that no service runs.
+    pub fn command_with_file(self, yaml: &Yaml, arguments: &[&str]) -> Answer {
+        let folder = Scratch::new();
+        let file = folder.write(FILE, yaml.text());
+        if let Some(user) = self.user {
+            folder.give_to(user);
+        }
+        run(self.command(&folder).args(arguments).arg("-c").arg(file))
+    }
+
     fn spawn(self, folder: &Scratch) -> Child {
         let append = |name: &str| {
             let file = OpenOptions::new()
@@ -163,6 +173,23 @@ impl Floodwall<'static> {
         answer
     }
 
+    /// `floodwall` with these arguments and a file that no service runs.
+    pub fn with_file(yaml: &Yaml, arguments: &[&str]) -> Answer {
+        Launch::default().command_with_file(yaml, arguments)
+    }
+
+    /// The same under a program that runs another one, such as `prlimit`.
+    pub fn with_file_under(mut program: Command, yaml: &Yaml, arguments: &[&str]) -> Answer {
+        let folder = Scratch::new();
+        let file = folder.write(FILE, yaml.text());
+        program
+            .arg(binary::path())
+            .args(arguments)
+            .arg("-c")
+            .arg(file);
+        run(&mut program)
+    }
+
     /// `floodwall` with these arguments, and no service.
     pub fn command(arguments: &[&str]) -> Answer {
         run(Command::new(binary::path()).args(arguments))
@@ -188,6 +215,11 @@ impl Floodwall<'_> {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The path of the file.
+    pub fn file(&self) -> String {
+        self.folder.join(FILE).display().to_string()
     }
 
     /// Rewrites the file, all at once.

@@ -12,7 +12,7 @@ const SYSCTL: &str = "/proc/sys/net/ipv4/tcp_syncookies";
 ///
 /// With less than `always` most SYNs would be dropped after a vain question; and whether an answered client's
 /// connection opens, would hang on how long ago the queue was full.
-pub(super) fn lacking(prefilter: &Prefilter) -> Option<String> {
+pub(crate) fn lacking(prefilter: &Prefilter) -> Option<String> {
     let asked = prefilter
         .limits
         .iter()

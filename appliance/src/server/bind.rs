@@ -70,7 +70,7 @@ pub(super) struct SocketFile {
 }
 
 /// Connections that the kernel keeps for a listener until they are accepted, at most.
-const BACKLOG: i32 = 4096;
+pub const BACKLOG: i32 = 4096;
 
 /// Opens every listener that a predecessor has not left open.
 ///
@@ -175,7 +175,8 @@ fn unix(path: &Path, mode: u32) -> io::Result<Listening> {
     Ok(Listening::Unix(socket.into(), Arc::new(file)))
 }
 
-fn hint(error: &io::Error, port: u16) -> String {
+/// What to make of an error of binding to a port, in words.
+pub fn hint(error: &io::Error, port: u16) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there already".to_owned(),
         io::ErrorKind::PermissionDenied if port < 1024 => {

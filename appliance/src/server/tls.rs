@@ -124,6 +124,11 @@ impl Acceptor {
         self.certificates.facts()
     }
 
+    /// Whether one of the certificates is for this host, or for this name with a `*`.
+    pub fn is_for(&self, host: &str) -> bool {
+        self.certificates.for_host(host).is_some()
+    }
+
     /// Whether clients are shown other certificates than `before`.
     pub fn shows_others_than(&self, before: &Self) -> bool {
         !self.certificates.same(&before.certificates)

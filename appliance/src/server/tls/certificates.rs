@@ -59,7 +59,7 @@ impl Certificates {
     }
 
     /// The certificates for a host; a whole name goes before one with a `*`.
-    fn for_host(&self, host: &str) -> Option<&Places> {
+    pub(super) fn for_host(&self, host: &str) -> Option<&Places> {
         let lower = host.trim_end_matches('.').to_ascii_lowercase();
         self.by_name.get(lower.as_str()).or_else(|| {
             let (_, parent) = lower.split_once('.')?;
