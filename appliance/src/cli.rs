@@ -16,12 +16,14 @@ mod explain;
 mod gate;
 mod man;
 mod prefilter;
+mod printable;
 mod reload;
 mod run;
 mod schema;
 mod status;
 mod table;
 mod target;
+mod top;
 
 /// The front door of an edge host: reverse proxy, flow limiter and packet filter around one table.
 #[derive(Debug, Parser)]
@@ -45,6 +47,7 @@ enum Command {
     Check(check::Check),
     Reload(reload::Reload),
     Status(status::Status),
+    Top(top::Top),
     Doctor(doctor::Doctor),
     Explain(explain::Explain),
     #[command(subcommand)]
@@ -89,6 +92,7 @@ impl Cli {
             Command::Check(check) => check.execute(out),
             Command::Reload(reload) => reload.execute(out),
             Command::Status(status) => status.execute(out),
+            Command::Top(top) => top.execute(out),
             Command::Doctor(doctor) => doctor.execute(out),
             Command::Explain(explain) => explain.execute(out),
             Command::Blocks(blocks) => blocks.execute(out),
@@ -162,6 +166,7 @@ mod tests {
                 "check",
                 "reload",
                 "status",
+                "top",
                 "doctor",
                 "explain",
                 "blocks",

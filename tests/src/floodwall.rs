@@ -14,7 +14,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{Host, Yaml, binary, notify::Manager, scratch::Scratch, wait};
+use crate::{Host, Terminal, Yaml, binary, notify::Manager, scratch::Scratch, wait};
 
 /// What the files in the service's folder are called.
 const FILE: &str = "floodwall.yaml";
@@ -249,6 +249,20 @@ impl Floodwall<'_> {
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.join(SOCKET)
+    }
+
+    /// A command that asks the running service, on a terminal with so many columns and rows, and with this
+    /// environment beside the usual one.
+    pub fn on_terminal(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        size: (u16, u16),
+    ) -> Terminal {
+        let socket = self.folder.join(SOCKET);
+        let socket = socket.to_str().expect("a plain path");
+        let arguments = [arguments, &["--socket", socket]].concat();
+        Terminal::run(binary::path(), &arguments, environment, size)
     }
 
     /// `floodwall status --json`. No answer fails the test.

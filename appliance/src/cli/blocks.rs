@@ -14,7 +14,7 @@ use super::{
 use crate::{
     blocks::Listed,
     control::protocol::{Reply, Request},
-    status::NewBlock,
+    status::{BlockAdded, NewBlock},
 };
 
 /// See and change who is kept out
@@ -98,7 +98,8 @@ impl Blocks {
     }
 }
 
-fn duration(text: &str) -> Result<Nanos, String> {
+/// Reads how long a block is to last.
+pub(super) fn duration(text: &str) -> Result<Nanos, String> {
     match parse_duration(text) {
         Ok(Nanos::ZERO) => Err("found 0; allowed: at least 1ms".to_owned()),
         Ok(duration) => Ok(duration),
@@ -143,30 +144,38 @@ fn print(out: &mut impl Write, blocks: &[Listed]) -> Result<(), Failure> {
 
 impl Add {
     fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let block = NewBlock {
-            source: self.source.clone(),
-            duration_ms: millis(self.duration),
-            whole_host: matches!(self.scope, Scope::Host),
-            reason: self.reason.clone(),
-        };
-        match self.target.ask(&Request::AddBlock(block))? {
+        let whole_host = matches!(self.scope, Scope::Host);
+        let (source, reason) = (self.source.clone(), self.reason.clone());
+        match self
+            .target
+            .ask(&adding(source, self.duration, whole_host, reason))?
+        {
             Reply::BlockAdded(added) if self.json => print_json(out, &added),
-            Reply::BlockAdded(added) => {
-                let unlisted = if added.listed {
-                    ""
-                } else {
-                    " (enforced, but the list is full)"
-                };
-                Ok(writeln!(
-                    out,
-                    "{} is blocked for {}{unlisted}",
-                    added.source,
-                    span(added.ends_in_seconds)
-                )?)
-            }
+            Reply::BlockAdded(added) => Ok(writeln!(out, "{}", self::added(&added))?),
             other => Err(unexpected(&other)),
         }
     }
+}
+
+/// Asks for a block.
+pub(super) fn adding(source: String, duration: Nanos, whole_host: bool, reason: String) -> Request {
+    Request::AddBlock(NewBlock {
+        source,
+        duration_ms: millis(duration),
+        whole_host,
+        reason,
+    })
+}
+
+/// What became of it, in words.
+pub(super) fn added(block: &BlockAdded) -> String {
+    let unlisted = if block.listed {
+        ""
+    } else {
+        " (enforced, but the list is full)"
+    };
+    let left = span(block.ends_in_seconds);
+    format!("{} is blocked for {left}{unlisted}", block.source)
 }
 
 /// The file's durations are whole milliseconds.
@@ -179,13 +188,23 @@ impl Remove {
         match self.target.ask(&Request::RemoveBlock {
             source: self.source.clone(),
         })? {
-            Reply::BlocksRemoved { count: 0 } => {
-                Err(Failure::Failed(format!("{} was not blocked", self.source)))
+            Reply::BlocksRemoved { count } => {
+                let words = removed(&self.source, count)?;
+                if self.json {
+                    return print_count(out, count);
+                }
+                Ok(writeln!(out, "{words}")?)
             }
-            Reply::BlocksRemoved { count } if self.json => print_count(out, count),
-            Reply::BlocksRemoved { .. } => Ok(writeln!(out, "{} is let in again", self.source)?),
             other => Err(unexpected(&other)),
         }
+    }
+}
+
+/// What became of a block that was to end, in words.
+pub(super) fn removed(source: &str, count: usize) -> Result<String, Failure> {
+    match count {
+        0 => Err(Failure::Failed(format!("{source} was not blocked"))),
+        _ => Ok(format!("{source} is let in again")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `floodwall status`
 
+pub(super) mod condition;
 mod gates;
 mod limits;
 mod mirrors;

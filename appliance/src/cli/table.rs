@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::printable::printable;
+
 /// Rows of cells under a heading; a column is as wide as its widest cell.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
@@ -19,7 +21,8 @@ impl<const N: usize> Table<N> {
     }
 
     pub(super) fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells);
+        self.rows
+            .push(cells.map(|cell| printable(&cell).into_owned()));
     }
 
     /// Whether there is nothing under the heading.
@@ -41,20 +44,20 @@ impl<const N: usize> Table<N> {
         });
         for row in &self.rows {
             let cells: Vec<String> = (0..N)
-                .map(|column| self.padded(row, column, widths[column]))
+                .map(|column| padded(&row[column], widths[column], self.right[column]))
                 .collect();
             writeln!(out, "{}", cells.join("  ").trim_end())?;
         }
         Ok(())
     }
+}
 
-    fn padded(&self, row: &[String; N], column: usize, width: usize) -> String {
-        let cell = &row[column];
-        if self.right[column] {
-            format!("{cell:>width$}")
-        } else {
-            format!("{cell:<width$}")
-        }
+/// Fills a cell up to the width of its column.
+pub(super) fn padded(cell: &str, width: usize, right: bool) -> String {
+    if right {
+        format!("{cell:>width$}")
+    } else {
+        format!("{cell:<width$}")
     }
 }
 

@@ -29,11 +29,7 @@ pub(super) struct Target {
 impl Target {
     /// Asks the service. A request that it does not grant is a [`Failure`] in its own words.
     pub(super) fn ask(&self, request: &Request) -> Result<Reply, Failure> {
-        match ask(&self.socket()?, request) {
-            Ok(Reply::Failed { message }) => Err(Failure::Failed(message)),
-            Ok(reply) => Ok(reply),
-            Err(error) => Err(Failure::Failed(error.to_string())),
-        }
+        ask_at(&self.socket()?, request)
     }
 
     /// Asks the service; nothing when its file names it and it does not run.
@@ -52,11 +48,20 @@ impl Target {
 
     /// A file that is wrong in other places still names the socket: the service that it does not describe any
     /// more must be within reach.
-    fn socket(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
         match &self.socket {
             Some(socket) => Ok(socket.clone()),
             None => socket_of(&self.config),
         }
+    }
+}
+
+/// Asks the service behind a socket. A request that it does not grant is a [`Failure`] in its own words.
+pub(super) fn ask_at(socket: &Path, request: &Request) -> Result<Reply, Failure> {
+    match ask(socket, request) {
+        Ok(Reply::Failed { message }) => Err(Failure::Failed(message)),
+        Ok(reply) => Ok(reply),
+        Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }
 

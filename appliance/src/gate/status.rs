@@ -42,6 +42,21 @@ pub struct RefusedCounts {
     pub unrecorded: u64,
 }
 
+impl RefusedCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Self {
+            before,
+            after,
+            not_drawn,
+            nameless,
+            full,
+            unrecorded,
+        } = self;
+        before + after + not_drawn + nameless + full + unrecorded
+    }
+}
+
 impl GateStatus {
     pub fn of(gate: &Gate, journal: &Journal, now: SystemTime) -> Self {
         let (config, counts) = (&gate.config, &gate.guests.counts);

@@ -6,22 +6,13 @@ use crate::gate::GateStatus;
 pub(super) fn table(gates: &[GateStatus]) -> Table<6> {
     let mut table = Table::new(["GATE", "PHASE", "IN>", "PLACES>", "REFUSED>", "KEPT"]);
     for gate in gates {
-        let refused = &gate.refused;
-        let refused = [
-            refused.before,
-            refused.after,
-            refused.not_drawn,
-            refused.nameless,
-            refused.full,
-            refused.unrecorded,
-        ];
         let places = gate.max_admitted;
         table.row([
             gate.name.clone(),
             gate.phase.clone(),
             gate.admitted.to_string(),
             places.map_or_else(|| "any".to_owned(), |most| most.to_string()),
-            refused.iter().sum::<u64>().to_string(),
+            gate.refused.total().to_string(),
             match &gate.not_kept_because {
                 Some(why) => format!("not over a restart: {why}"),
                 None => "yes".to_owned(),

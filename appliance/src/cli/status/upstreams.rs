@@ -1,9 +1,7 @@
 //! Upstreams, their servers, and what keeps requests from them.
 
-use crate::{
-    cli::table::{Table, span},
-    status::{self as document, BreakerState},
-};
+use super::condition;
+use crate::{cli::table::Table, status as document};
 
 pub(super) fn upstreams(status: &document::Status) -> Table<6> {
     let mut table = Table::new([
@@ -39,25 +37,13 @@ fn server(server: &document::ServerStatus) -> String {
         1 => String::new(),
         weight => format!(" x{weight}"),
     };
-    let breaker = match &server.breaker {
-        Some(breaker) if breaker.state != BreakerState::Closed => {
-            format!(" ({})", self::breaker(breaker))
-        }
-        _ => String::new(),
-    };
-    let out = server.out_for_seconds.map_or(String::new(), |left| {
-        format!(" (left out for {})", span(left))
-    });
-    let health = match &server.health {
-        Some(health) if !health.healthy => " (unhealthy)",
-        _ => "",
-    };
-    let start = if server.share < 1.0 {
-        format!(" (at {:.0} % of its weight)", server.share * 100.0)
-    } else {
-        String::new()
-    };
-    format!("{}{weight}{health}{start}{breaker}{out}", server.address)
+    let conditions = condition::of_server(server);
+    let conditions = conditions.iter().map(|words| format!(" ({words})"));
+    format!(
+        "{}{weight}{}",
+        server.address,
+        conditions.collect::<Vec<_>>().concat()
+    )
 }
 
 /// The upstreams that do not take every request: what bounds them, and how they stand.
@@ -76,7 +62,7 @@ pub(super) fn bounds(status: &document::Status) -> Table<5> {
             _ => String::new(),
         };
         let breaker = match &upstream.breaker {
-            Some(breaker) => self::breaker(breaker),
+            Some(breaker) => condition::breaker(breaker),
             None if has_breakers => "one for each server".to_owned(),
             None => String::new(),
         };
@@ -89,26 +75,4 @@ pub(super) fn bounds(status: &document::Status) -> Table<5> {
         ]);
     }
     table
-}
-
-fn breaker(breaker: &document::BreakerStatus) -> String {
-    let since = breaker
-        .since_seconds
-        .map_or(String::new(), |since| format!(" for {}", span(since)));
-    match breaker.state {
-        BreakerState::Closed => {
-            format!(
-                "closed{since}, {} of {} answers bad",
-                breaker.bad, breaker.answers
-            )
-        }
-        BreakerState::Open => {
-            let left = breaker.open_for_seconds.unwrap_or_default();
-            format!("open{since}, tries again in {}", span(left))
-        }
-        BreakerState::HalfOpen => format!(
-            "half-open{since}, {} probes under way, {} succeeded",
-            breaker.probes_in_flight, breaker.probes_succeeded
-        ),
-    }
 }
