@@ -32,6 +32,9 @@ if [ ! -e "$DESTDIR/etc/logrotate.d/floodwall" ]; then
 fi
 # Not in force by itself: it changes the host's TCP, which only packet limits with `over: cookie` need.
 install -D -m 0644 "$here/floodwall.sysctl" "$DESTDIR/usr/share/doc/floodwall/floodwall.sysctl"
+for file in rules.yaml rules_test.yaml dashboard.json; do
+  install -D -m 0644 "$here/../appliance/monitoring/$file" "$DESTDIR/usr/share/floodwall/monitoring/$file"
+done
 if [ ! -e "$DESTDIR/etc/floodwall/floodwall.yaml" ]; then
   install -D -m 0644 "$here/floodwall.yaml" "$DESTDIR/etc/floodwall/floodwall.yaml"
 fi

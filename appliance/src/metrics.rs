@@ -5,11 +5,14 @@
 mod answers;
 mod gates;
 mod limits;
+mod listeners;
 mod mirrors;
 mod page;
+pub mod plain;
 mod prefilter;
 mod process;
 mod protection;
+mod resources;
 mod state;
 mod tokens;
 mod traffic;
@@ -31,13 +34,23 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 
 /// The page of metrics.
 #[derive(Debug)]
-pub struct Metrics(Registry);
+pub struct Metrics {
+    service: Registry,
+    /// Without a prefix: every process has these.
+    resources: Registry,
+}
 
 impl Metrics {
     pub fn new(service: Arc<Service>) -> Self {
+        let started = service.host.started.wall;
+        let mut resources = Registry::default();
+        resources.register_collector(Box::new(resources::Resources { started }));
         let mut registry = Registry::with_prefix("floodwall");
         registry.register_collector(Box::new(Scrape(service)));
-        Self(registry)
+        Self {
+            service: registry,
+            resources,
+        }
     }
 
     /// The page as it is now.
@@ -46,8 +59,18 @@ impl Metrics {
     /// Never in practice: a `String` takes everything.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut page = String::new();
-        text::encode(&mut page, &self.0)?;
+        text::encode_registry(&mut page, &self.service)?;
+        text::encode_registry(&mut page, &self.resources)?;
+        text::encode_eof(&mut page)?;
         Ok(page)
+    }
+
+    /// The same in the older format, of [`plain::MEDIA_TYPE`].
+    ///
+    /// # Errors
+    /// As [`Metrics::text`].
+    pub fn plain_text(&self) -> Result<String, fmt::Error> {
+        Ok(plain::from_open_metrics(&self.text()?))
     }
 }
 
@@ -63,6 +86,7 @@ impl Collector for Scrape {
 fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     process::write(status, page)?;
     traffic::write(status, page)?;
+    listeners::write(&status.listeners, page)?;
     answers::write(status, page)?;
     limits::write(status, page)?;
     gates::write(&status.gates, page)?;

@@ -10,6 +10,7 @@ mod upstreams;
 
 use std::path::PathBuf;
 
+use floodwall_config::XdpMode;
 use floodwall_limiter::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,10 @@ pub use self::{
     blocks::{BlockAdded, BlocksBudget, NewBlock},
     limits::{HotKeyStatus, LimitStatus, limits},
     routes::{BucketStatus, LatencyStatus, RouteStatus},
-    traffic::{ClassCount, ConnectionCounts, ListenerStatus, RequestCounts, VerdictCount},
+    traffic::{
+        CertificateStatus, ClassCount, ConnectionCounts, ListenerStatus, RequestCounts,
+        VerdictCount,
+    },
     upstreams::{
         BreakerState, BreakerStatus, HealthStatus, LastError, NameStatus, ServerStatus,
         UpstreamStatus,
@@ -136,6 +140,7 @@ impl Status {
                 .map(|protection| ProtectionStatus::of(host, protection)),
             table: TableStatus::of(host),
             prefilter: KernelStatus {
+                wanted: wants_prefilter(&generation),
                 samples: host.samples.all(),
                 ..host.kernel.status()
             },
@@ -144,6 +149,11 @@ impl Status {
             state: host.state.status(),
         }
     }
+}
+
+fn wants_prefilter(generation: &Generation) -> bool {
+    let prefilter = generation.config.prefilter.as_ref();
+    prefilter.is_some_and(|prefilter| prefilter.mode != XdpMode::Off)
 }
 
 /// How long the process has been running, in seconds.

@@ -260,7 +260,7 @@ fn share_in(fields: &Fields<'_>) -> Option<Share> {
 
 /// Reads a number with up to three decimals, in thousandths.
 fn thousandths(value: Cursor<'_>) -> Option<u64> {
-    const ALLOWED: &str = "a number from 0 to 1000 with at most three decimals, such as 1.5";
+    const ALLOWED: &str = "a number from 0 to 999 with at most three decimals, such as 1.5";
     let number = match value.kind() {
         Some(ScalarKind::Integer(_) | ScalarKind::Float) => value.written()?,
         _ => return value.refuse(ALLOWED),

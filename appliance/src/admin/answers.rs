@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     blocks,
-    metrics::{MEDIA_TYPE, Metrics},
+    metrics::{MEDIA_TYPE, Metrics, plain},
     service::Service,
     status,
 };
@@ -67,10 +67,7 @@ impl Answers {
                 index
             }
             "/events" => self.events(request),
-            "/metrics" => match self.metrics.text() {
-                Ok(text) => reply::whole(StatusCode::OK, MEDIA_TYPE, text),
-                Err(error) => reply::failed(&error),
-            },
+            "/metrics" => self.metrics(request),
             "/status" => reply::json(&self.service.status()),
             "/blocks" => reply::json(&blocks::list(&self.service.host)),
             "/limits" => {
@@ -82,6 +79,24 @@ impl Answers {
                 .page
                 .part(path, request)
                 .unwrap_or_else(|| reply::whole(StatusCode::NOT_FOUND, TEXT, INDEX)),
+        }
+    }
+
+    /// The page of metrics, in the older format for those who ask for that alone.
+    fn metrics<B>(&self, request: &Request<B>) -> Reply {
+        let is_plain = accepts(request, "text/plain") && !accepts(request, OPEN_METRICS);
+        let (media_type, text) = if is_plain {
+            (plain::MEDIA_TYPE, self.metrics.plain_text())
+        } else {
+            (MEDIA_TYPE, self.metrics.text())
+        };
+        match text {
+            Ok(text) => {
+                let mut page = reply::whole(StatusCode::OK, media_type, text);
+                reply::set(&mut page, header::VARY, "accept");
+                page
+            }
+            Err(error) => reply::failed(&error),
         }
     }
 
@@ -112,12 +127,19 @@ impl Answers {
 
 /// Whether it is a browser that asks, rather than `curl`.
 fn reads_html<B>(request: &Request<B>) -> bool {
+    accepts(request, "text/html")
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
+/// Whether a request names this media type among those that it likes; `*/*` does not count.
+fn accepts<B>(request: &Request<B>, wanted: &str) -> bool {
     let accept = request.headers().get_all(header::ACCEPT).iter();
     accept
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|range| range.split(';').next())
-        .any(|media| media.trim().eq_ignore_ascii_case("text/html"))
+        .any(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// The request was made for somebody else's name.

@@ -70,14 +70,30 @@ fn section<const N: usize>(out: &mut impl Write, table: &Table<N>) -> io::Result
     table.write(out)
 }
 
-fn listeners(status: &document::Status) -> Table<3> {
-    let mut table = Table::new(["LISTENER", "ADDRESS", "OPEN>"]);
+fn listeners(status: &document::Status) -> Table<4> {
+    let mut table = Table::new(["LISTENER", "ADDRESS", "OPEN>", "TLS"]);
     for listener in &status.listeners {
         table.row([
             listener.name.clone(),
             listener.address.clone(),
             listener.connections_open.to_string(),
+            tls(&listener.certificates),
         ]);
     }
     table
+}
+
+/// How many certificates there are, and the day on which the first of them ends.
+fn tls(certificates: &[document::CertificateStatus]) -> String {
+    let first = certificates
+        .iter()
+        .min_by_key(|each| each.ends_unix_seconds);
+    let Some(first) = first else {
+        return "off: clients speak in the clear".to_owned();
+    };
+    let day = first.ends.split('T').next().unwrap_or_default();
+    match certificates.len() {
+        1 => format!("1 certificate, until {day}"),
+        several => format!("{several} certificates, the first until {day}"),
+    }
 }

@@ -82,6 +82,22 @@ impl Page<'_> {
         Ok(())
     }
 
+    pub(super) fn unit_gauges<L: EncodeLabelSet, N: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: &Unit,
+        samples: impl IntoIterator<Item = (L, N)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, Some(unit), MetricType::Gauge)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn unit_gauge(
         &mut self,
         name: &str,

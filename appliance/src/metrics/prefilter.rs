@@ -11,6 +11,20 @@ pub(super) fn write(kernel: &KernelStatus, page: &mut Page<'_>) -> fmt::Result {
         "1 when packets are filtered in the kernel",
         u64::from(kernel.on),
     )?;
+    page.gauge_one(
+        "prefilter_wanted",
+        "1 when the file asks for that",
+        u64::from(kernel.wanted),
+    )?;
+    let generic = kernel.interfaces.iter().map(|each| {
+        let labels = [("interface", each.name.as_str())];
+        (labels, u64::from(each.fallback.is_some()))
+    });
+    page.gauge(
+        "prefilter_fallback",
+        "1 where native mode was tried, and generic mode is what there is",
+        generic,
+    )?;
     let interfaces = kernel.interfaces.iter();
     let modes = interfaces.map(|each| {
         (
@@ -22,7 +36,7 @@ pub(super) fn write(kernel: &KernelStatus, page: &mut Page<'_>) -> fmt::Result {
         )
     });
     page.gauge(
-        "prefilter_interface",
+        "prefilter_interface_info",
         "How the program is attached to an interface; always 1",
         modes,
     )?;

@@ -14,7 +14,7 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
 
 fn generations(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(
-        "build",
+        "build_info",
         "The running version; always 1",
         [([("version", status.version.as_str())], 1)],
     )?;
@@ -47,7 +47,7 @@ fn generations(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     )?;
     let ok = status.last_reload.as_ref().is_none_or(|last| last.ok);
     page.gauge_one(
-        "last_reload_ok",
+        "last_reload_successful",
         "0 when the last reload was refused",
         u64::from(ok),
     )

@@ -11,6 +11,8 @@ use super::samples::Dropped;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KernelStatus {
     pub on: bool,
+    /// Whether the file asks for it.
+    pub wanted: bool,
     /// Why it is off, or what of an earlier state had to be given up.
     pub why: Option<String>,
     pub interfaces: Vec<Interface>,
@@ -156,6 +158,7 @@ impl KernelStatus {
             .any(xdp::InterfaceStatus::is_filtering))
         .then(|| "none of its interfaces can be filtered".to_owned());
         Self {
+            wanted: true,
             on: filter
                 .interfaces()
                 .iter()

@@ -23,7 +23,7 @@ mod ja4;
 mod names;
 mod tickets;
 
-pub use self::tickets::Tickets;
+pub use self::{certificates::Shown, tickets::Tickets};
 
 /// All that a listener needs to speak TLS, of one generation.
 pub struct Acceptor {
@@ -119,9 +119,9 @@ impl Acceptor {
         self.certificates.warnings(now)
     }
 
-    /// The names of each certificate, and when it ends to be valid, in seconds since 1970.
-    pub fn certificates(&self) -> impl Iterator<Item = (&[String], i64)> {
-        self.certificates.facts()
+    /// What clients are shown.
+    pub fn certificates(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.certificates.shown()
     }
 
     /// Whether one of the certificates is for this host, or for this name with a `*`.

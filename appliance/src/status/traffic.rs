@@ -1,15 +1,18 @@
 //! Listeners, connections and requests.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use floodwall_config::ListenAddress;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access_log::Verdict,
+    access_log::{Verdict, timestamp},
     generation::Generation,
     host::Host,
-    server::http2::Offence,
+    server::{http2::Offence, tls::Shown},
     stats::{Classes, Outcomes},
 };
 
@@ -19,6 +22,20 @@ pub struct ListenerStatus {
     pub name: String,
     pub address: String,
     pub connections_open: u64,
+    /// What clients are shown; empty where they speak in the clear.
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// A certificate of a listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// The file that it came from.
+    pub chain: String,
+    /// The hosts that it is for.
+    pub names: Vec<String>,
+    /// When it ends to be valid, RFC 3339 in UTC.
+    pub ends: String,
+    pub ends_unix_seconds: i64,
 }
 
 /// Connections over all listeners.
@@ -82,8 +99,21 @@ pub(super) fn listeners(host: &Host, generation: &Generation) -> Vec<ListenerSta
                 .iter()
                 .find(|(name, _)| *name == listener.name)
                 .map_or(0, |(_, count)| *count),
+            certificates: generation.tls(&listener.name).map_or_else(Vec::new, |tls| {
+                tls.certificates().map(certificate).collect()
+            }),
         })
         .collect()
+}
+
+fn certificate(shown: Shown<'_>) -> CertificateStatus {
+    let since = Duration::from_secs(u64::try_from(shown.not_after).unwrap_or(0));
+    CertificateStatus {
+        chain: shown.chain.display().to_string(),
+        names: shown.names.to_vec(),
+        ends: timestamp(SystemTime::UNIX_EPOCH + since),
+        ends_unix_seconds: shown.not_after,
+    }
 }
 
 impl ConnectionCounts {

@@ -3,5 +3,6 @@
 
 mod access_log;
 mod metrics;
+mod monitoring;
 mod openmetrics;
 mod trace;

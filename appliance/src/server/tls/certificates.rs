@@ -1,6 +1,6 @@
 //! Which certificate a client gets: the one for the name it asks for, else the first.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use floodwall_config::{self as config, NamedFile, Problem};
 use rustls::{
@@ -17,6 +17,17 @@ use crate::pem;
 pub(super) struct Certificates {
     all: Vec<Served>,
     by_name: HashMap<Box<str>, Places>,
+}
+
+/// What there is to say of one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The file that it came from.
+    pub chain: &'a Path,
+    /// The hosts that it is for, in lower case.
+    pub names: &'a [String],
+    /// When it ends to be valid, in seconds since 1970.
+    pub not_after: i64,
 }
 
 /// One of them.
@@ -97,10 +108,14 @@ impl Certificates {
         })
     }
 
-    /// Each certificate's names, and when it ends to be valid, in seconds since 1970.
-    pub(super) fn facts(&self) -> impl Iterator<Item = (&[String], i64)> {
+    /// Each certificate, in the order of the file.
+    pub(super) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         let all = self.all.iter();
-        all.map(|served| (served.facts.names.as_slice(), served.facts.not_after))
+        all.map(|served| Shown {
+            chain: &served.chain.path,
+            names: &served.facts.names,
+            not_after: served.facts.not_after,
+        })
     }
 
     /// Whether both have the same certificates, whatever files they came from.
