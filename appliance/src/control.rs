@@ -3,8 +3,11 @@
 //! One JSON document a line, question and answer in turn, as many as the caller likes. Whatever changes
 //! something goes through here; the admin address only reads.
 
+mod callers;
 pub mod client;
+mod conversation;
 mod door;
 pub mod protocol;
 
-pub use door::{Callers, ClaimError, Door};
+pub use callers::Callers;
+pub use door::{ClaimError, Door};

@@ -1,8 +1,9 @@
 //! The service as its operator has it: a file, a process, signals, and the command line.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{Seek, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -163,7 +164,7 @@ impl Floodwall<'static> {
     pub fn check(bytes: &[u8]) -> Answer {
         let folder = Scratch::new();
         let file = folder.join(FILE);
-        std::fs::write(&file, bytes).expect("the folder takes files");
+        fs::write(&file, bytes).expect("the folder takes files");
         let mut answer = run(Command::new(binary::path())
             .args(["check", "-c"])
             .arg(&file));
@@ -206,8 +207,7 @@ impl Floodwall<'_> {
 
     /// Bytes of memory that it has.
     pub fn resident(&self) -> usize {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
         kib.expect("a number of kB") << 10
@@ -244,6 +244,22 @@ impl Floodwall<'_> {
         let mut command = Command::new(binary::path());
         command.args(arguments).arg("--socket").arg(self.socket());
         answer(command.stdin(file))
+    }
+
+    /// The same as a user and a group that have no privilege, and may reach the folder; only root can ask so.
+    pub fn ask_as(&self, user: u32, group: u32, arguments: &[&str]) -> Answer {
+        let everybody = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.folder.path(), everybody).expect("the folder is ours");
+        let program = self.folder.copy_in(binary::path());
+        let mut command = Command::new("setpriv");
+        command
+            .args([format!("--reuid={user}"), format!("--regid={group}")])
+            .arg("--clear-groups")
+            .arg(program)
+            .args(arguments)
+            .arg("--socket")
+            .arg(self.socket());
+        run(&mut command)
     }
 
     /// The control socket.

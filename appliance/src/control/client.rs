@@ -55,16 +55,16 @@ fn ask_once(socket: &Path, request: &Request) -> Result<Reply, AskError> {
 fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&encode(request))?;
+    let written = stream.write_all(&encode(request));
     let mut line = Vec::new();
     BufReader::new(stream)
         .take(MAX_REPLY as u64)
         .read_until(b'\n', &mut line)?;
     if line.ends_with(b"\n") {
-        Ok(line)
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
+        // Also from a service that has not read all of the question.
+        return Ok(line);
     }
+    written.and(Err(io::ErrorKind::UnexpectedEof.into()))
 }
 
 fn no_connection(socket: &Path, cause: io::Error) -> AskError {
