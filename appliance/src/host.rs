@@ -10,6 +10,7 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use floodwall_limiter::{Nanos, Secret, clock::Clock};
+use tokio::sync::watch;
 
 use crate::{
     access_log::AccessLog,
@@ -48,6 +49,8 @@ pub struct Host {
     pub traffic: Traffic,
     /// How hard the machine works.
     pub pressure: Arc<Readings>,
+    /// Tells every thread that servers may have left, for the connections that it keeps.
+    pub departures: watch::Sender<()>,
     generation: ArcSwap<Generation>,
     next_request: AtomicU64,
     request_prefix: u32,
@@ -96,6 +99,7 @@ impl Host {
             leaving: AtomicBool::new(false),
             traffic: Traffic::default(),
             pressure: Arc::default(),
+            departures: watch::Sender::default(),
             generation: ArcSwap::new(first),
             next_request: AtomicU64::new(1),
             request_prefix,
@@ -117,6 +121,7 @@ impl Host {
         next.take_over();
         self.generation.store(next);
         self.stats.tokens.wake();
+        self.departures.send_replace(());
     }
 
     pub fn now(&self) -> Nanos {

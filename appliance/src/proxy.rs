@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    os::fd::RawFd,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
@@ -9,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use floodwall_config::Direction;
-use pingora_core::{connectors::TransportConnector, upstreams::peer::HttpPeer};
+use pingora_core::{connectors::TransportConnector, protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -343,6 +344,18 @@ impl ProxyHttp for Proxy {
         ctx: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
         onward::peer(&self.host, session, ctx)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        fd: RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        onward::connected(&self.host, ctx, fd, reused)
     }
 
     fn fail_to_connect(

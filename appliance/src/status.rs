@@ -23,8 +23,8 @@ pub use self::{
         VerdictCount,
     },
     upstreams::{
-        BreakerState, BreakerStatus, HealthStatus, LastError, NameStatus, ServerStatus,
-        UpstreamStatus,
+        BreakerState, BreakerStatus, ConnectionStatus, HealthStatus, LastError, NameStatus,
+        ServerStatus, UpstreamStatus,
     },
 };
 

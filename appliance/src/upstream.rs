@@ -15,6 +15,7 @@ pub mod names;
 mod outlier;
 mod peer;
 mod places;
+pub mod pool;
 mod refusal;
 mod retry;
 mod state;
@@ -50,6 +51,7 @@ pub use state::State;
 
 use group::Wish;
 use names::Name;
+use pool::Opener;
 use retry::Retries;
 use state::Kept;
 use tls::Tls;
@@ -67,6 +69,9 @@ pub struct Upstream {
     group: ArcSwap<Group>,
     /// TLS towards each server of the file, and whom its certificate must be for.
     tls: Vec<Option<(Tls, String)>>,
+    /// What connections to each server of the file depend on.
+    settings: Vec<u64>,
+    opener: Arc<Opener>,
     retries: Retries,
 }
 
@@ -103,10 +108,12 @@ impl Upstream {
     ) -> Result<Self, Vec<config::Problem>> {
         let timeouts = &upstream.timeouts;
         let tls = tls::of_servers(upstream)?;
+        let settings = pool::home::settings(upstream, &tls);
         let endpoints = names::endpoints(upstream, &state.names);
+        let group = Group::compile(upstream, &settings, endpoints, &state, now);
         Ok(Self {
             name: upstream.name.clone(),
-            group: ArcSwap::from_pointee(Group::compile(upstream, endpoints, &state, now)),
+            group: ArcSwap::from_pointee(group),
             timeouts: Timeouts {
                 connect: timeouts.connect.into(),
                 read: timeouts.read.into(),
@@ -121,8 +128,10 @@ impl Upstream {
             retries: Retries::new(&upstream.retries),
             http2: upstream.http2,
             config: upstream.clone(),
+            opener: Arc::new(Opener::new(&state, Vec::new())),
             state,
             tls,
+            settings,
         })
     }
 
@@ -148,6 +157,7 @@ impl Upstream {
         }
         let group = Group::compile(
             &self.config,
+            &self.settings,
             names::endpoints(&self.config, &self.state.names),
             &self.state,
             now,

@@ -95,6 +95,6 @@ pub use template::{Segment, Template, Variable};
 pub use token::{Fetch, Missing, Take, Token};
 pub use upstream::{
     Address, Balance, Breaker, BreakerScope, Budget, Check, Dns, Family, Health, MaxInFlight,
-    Outlier, ProxyVersion, Refusal, Retries, RetryOn, Server, SuccessRate, Trip, Upstream,
+    Outlier, Pool, ProxyVersion, Refusal, Retries, RetryOn, Server, SuccessRate, Trip, Upstream,
     UpstreamCertificate, UpstreamTimeouts, UpstreamTls,
 };

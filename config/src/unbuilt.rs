@@ -4,7 +4,7 @@
 //! takes it out of here and puts it into its section's table.
 
 /// The keys, by section.
-const KEYS: &[(&str, &[&str])] = &[("", &["cluster", "plugins"]), ("upstreams.NAME", &["pool"])];
+const KEYS: &[(&str, &[&str])] = &[("", &["cluster", "plugins"])];
 
 /// The keys of a section that are in the contract but not built yet.
 pub(crate) fn keys(section: &str) -> &'static [&'static str] {

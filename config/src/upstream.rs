@@ -6,6 +6,7 @@ mod dns;
 mod health;
 mod in_flight;
 mod outlier;
+mod pool;
 mod retries;
 mod server;
 mod tls;
@@ -23,6 +24,7 @@ pub use dns::{Dns, Family};
 pub use health::{Check, Health};
 pub use in_flight::MaxInFlight;
 pub use outlier::{Outlier, SuccessRate};
+pub use pool::Pool;
 pub use retries::{Budget, Retries, RetryOn};
 pub use server::{Address, Server};
 pub use tls::{UpstreamCertificate, UpstreamTls};
@@ -44,6 +46,7 @@ pub struct Upstream {
     /// How servers are told for whom a connection is; none: they are not.
     pub proxy_protocol: Option<ProxyVersion>,
     pub timeouts: UpstreamTimeouts,
+    pub pool: Pool,
     pub retries: Retries,
     pub breaker: Option<Breaker>,
     pub outlier: Option<Outlier>,
@@ -119,6 +122,7 @@ pub(crate) static SECTION: Section = Section {
             Shape::Section(&TIMEOUTS),
             "how long a server may take",
         ),
+        Key::new("pool", pool::SHAPE, "which connections are kept"),
         Key::new(
             "retries",
             Shape::Section(&retries::SECTION),
@@ -201,6 +205,7 @@ impl Upstream {
             UpstreamTimeouts::read,
             UpstreamTimeouts::default(),
         );
+        let pool = fields.or("pool", Pool::read, Pool::default());
         let retries = fields.or("retries", Retries::read, Retries::default());
         let outlier = fields.optional("outlier", Outlier::read);
         let max_in_flight = fields.optional("max_in_flight", MaxInFlight::read);
@@ -219,6 +224,7 @@ impl Upstream {
             tls,
             proxy_protocol: proxy_protocol?,
             timeouts: timeouts?,
+            pool: pool?,
             retries: retries?,
             breaker: breaker?,
             outlier: outlier?,

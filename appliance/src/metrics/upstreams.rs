@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Page;
-use crate::status::{Status, UpstreamStatus};
+use crate::status::{ConnectionStatus, Status, UpstreamStatus};
 
 pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     let by_name = |count: fn(&UpstreamStatus) -> u64| {
@@ -22,6 +22,7 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Connections that could not be opened",
         by_name(|upstream| upstream.connect_failures),
     )?;
+    connections(status, page)?;
     page.counter(
         "upstream_retries",
         "Requests that were tried again",
@@ -76,6 +77,35 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "upstream_errors",
         "Requests that an upstream failed to answer",
         by_name(|upstream| upstream.errors),
+    )
+}
+
+fn connections(status: &Status, page: &mut Page<'_>) -> fmt::Result {
+    let by_name = |count: fn(&ConnectionStatus) -> u64| {
+        status.upstreams.iter().map(move |upstream| {
+            let labels = [("upstream", upstream.name.as_str())];
+            (labels, count(&upstream.connections))
+        })
+    };
+    page.counter(
+        "upstream_connections_opened",
+        "Connections opened to an upstream",
+        by_name(|connections| connections.opened),
+    )?;
+    page.counter(
+        "upstream_connections_reused",
+        "Requests sent over a connection that was there already",
+        by_name(|connections| connections.reused),
+    )?;
+    page.gauge(
+        "upstream_connections_open",
+        "Connections to an upstream",
+        by_name(|connections| connections.open),
+    )?;
+    page.gauge(
+        "upstream_connections_idle",
+        "Connections to an upstream that no request uses",
+        by_name(|connections| connections.idle),
     )
 }
 

@@ -19,7 +19,7 @@ use crate::{
     protection::{Pass, Shed},
     route::Route,
     server::{connection::Connection, progress::Progress},
-    upstream::{Attempt, Endpoint, Entry, Outcome, Place, Upstream},
+    upstream::{Attempt, Endpoint, Entry, Outcome, Place, Upstream, pool::Seat},
 };
 
 /// One request and its response.
@@ -52,6 +52,8 @@ pub struct Exchange {
     pub(super) balance_key: u64,
     /// The server that is asked, or is to be asked next.
     pub(super) attempt: Option<Attempt>,
+    /// The connection that its request went over, while it is in use.
+    pub(super) seat: Option<Seat>,
     /// Servers that were asked, the last one last.
     pub(super) tried: SmallVec<[Endpoint; 2]>,
     /// How often it was tried again, as the file allows.
@@ -90,6 +92,7 @@ impl Exchange {
             upstream: None,
             balance_key: 0,
             attempt: None,
+            seat: None,
             tried: SmallVec::new(),
             retries: 0,
             asked: Nanos::ZERO,

@@ -1,6 +1,9 @@
 //! The way of a request to its upstream, once or more often, and what is learned there.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    os::fd::RawFd,
+};
 
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
@@ -17,7 +20,7 @@ use crate::{
     key::Subject,
     pages,
     server::peer::Peer,
-    upstream::{self, Attempt, Ends, Failure, Outcome, Repeat, Unavailable, Upstream},
+    upstream::{self, Attempt, Ends, Failure, Outcome, Repeat, Unavailable, Upstream, pool},
 };
 
 /// Has the upstream take the request, or its fallback; or answers that it does not. True when it is answered.
@@ -96,6 +99,8 @@ fn fallback(
 
 /// The server that was chosen, with the time it may take.
 pub(super) fn peer(host: &Host, session: &Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
+    // What the try before it used is free by now.
+    ctx.seat = None;
     let upstream = ctx.upstream()?;
     let Some(attempt) = &ctx.attempt else {
         return Error::e_explain(ErrorType::InternalError, "no server was chosen");
@@ -110,6 +115,16 @@ pub(super) fn peer(host: &Host, session: &Session, ctx: &mut Exchange) -> Result
     // A body that is sent again passes the filter again.
     ctx.body_bytes = 0;
     Ok(peer)
+}
+
+/// The request has a connection to go over.
+pub(super) fn connected(host: &Host, ctx: &mut Exchange, fd: RawFd, reused: bool) -> Result<()> {
+    let Some(attempt) = &ctx.attempt else {
+        return Ok(());
+    };
+    let upstream = ctx.upstream()?;
+    ctx.seat = pool::take(fd, reused, upstream, attempt.server(), &host.generation());
+    Ok(())
 }
 
 /// For whom the connection is: the client, and the address that it came to.

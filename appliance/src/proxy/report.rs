@@ -144,6 +144,8 @@ pub(super) fn finish(
     let status = session
         .response_written()
         .map(|response| response.status.as_u16());
+    // The engine has it back, or has closed it.
+    ctx.seat = None;
     let Some(connection) = ctx.connection.take() else {
         return;
     };

@@ -34,6 +34,7 @@ use crate::{
     generation::{Clients, Generation},
     host::Host,
     proxy::Proxy,
+    upstream::pool,
 };
 
 /// One listener as every thread sees it.
@@ -51,8 +52,8 @@ static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 /// Too many open files will not end by asking again at once.
 const BREATHER: Duration = Duration::from_millis(20);
 
-/// Upstream connections that a thread keeps for later, at most.
-const POOL: usize = 512;
+/// Upstream connections that a thread keeps for later, at most; upstreams have bounds of their own.
+const POOL: usize = 4096;
 
 pub(super) fn doors<'a>(
     generation: &Generation,
@@ -145,9 +146,12 @@ pub(super) async fn work(
         })
         .collect();
     let mut beat = tokio::time::interval(PULSE);
+    let mut departures = host.departures.subscribe();
     loop {
         tokio::select! {
             _ = beat.tick() => pulse.store(host.now().0, Relaxed),
+            // The host has the sender, and outlives this.
+            _ = departures.changed() => pool::forsake(&host.generation()),
             changed = orders.changed() => {
                 let order = *orders.borrow_and_update();
                 if changed.is_err() || order == Order::Stop {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClassCount, LatencyStatus, seconds};
 use crate::{
     generation::Generation,
-    upstream::{Breakers, Group, Upstream, Vitals},
+    upstream::{Breakers, Group, Upstream, Vitals, pool::Connections},
 };
 
 /// One upstream.
@@ -29,6 +29,7 @@ pub struct UpstreamStatus {
     /// From a request to the head of its answer.
     pub response_time: LatencyStatus,
     pub connect_failures: u64,
+    pub connections: ConnectionStatus,
     pub retries: u64,
     /// Retries that the budget did not allow.
     pub retries_over_budget: u64,
@@ -51,6 +52,17 @@ pub struct UpstreamStatus {
     pub breaker_opened: u64,
     /// Absent when it has none, or one for each server.
     pub breaker: Option<BreakerStatus>,
+}
+
+/// Connections to the servers of an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionStatus {
+    pub opened: u64,
+    /// Requests that went over one that was there already.
+    pub reused: u64,
+    pub open: u64,
+    /// Open ones that no request uses.
+    pub idle: u64,
 }
 
 /// One server of an upstream.
@@ -154,6 +166,7 @@ impl UpstreamStatus {
             answers: ClassCount::all(|class| counts.answers.of(class)),
             response_time: LatencyStatus::of(&counts.response_time),
             connect_failures: counts.connect_failures.get(),
+            connections: ConnectionStatus::of(&upstream.state.connections),
             retries: counts.retries.get(),
             retries_over_budget: counts.retries_over_budget.get(),
             retries_left: upstream.retries_left(now),
@@ -166,6 +179,17 @@ impl UpstreamStatus {
             refused_open: counts.refused_open.get(),
             breaker_opened: counts.opened.get(),
             breaker: breaker.map(|breaker| BreakerStatus::of(breaker, now)),
+        }
+    }
+}
+
+impl ConnectionStatus {
+    fn of(connections: &Connections) -> Self {
+        Self {
+            opened: connections.opened.get(),
+            reused: connections.reused.get(),
+            open: connections.open.get(),
+            idle: connections.idle.get(),
         }
     }
 }

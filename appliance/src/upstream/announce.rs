@@ -2,17 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use async_trait::async_trait;
 use floodwall_config::ProxyVersion;
-use pingora_core::{
-    connectors::L4Connect,
-    protocols::l4::{socket, stream::Stream},
-};
-use pingora_error::{ErrorType, OrErr, Result};
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpStream, UnixStream},
-};
 
 /// Who speaks to whom: the client, and the address of ours that it came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,40 +89,6 @@ fn octets_of_v6(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
-    }
-}
-
-/// Opens connections that begin with a header. The bound on the time to connect is the engine's.
-#[derive(Debug)]
-pub(super) struct Announcer(pub(super) Vec<u8>);
-
-#[async_trait]
-impl L4Connect for Announcer {
-    async fn connect(&self, to: &socket::SocketAddr) -> Result<Stream> {
-        match to {
-            socket::SocketAddr::Inet(address) => {
-                let stream = TcpStream::connect(address).await;
-                let mut stream = stream.or_err(ErrorType::ConnectError, "no connection")?;
-                self.announce(&mut stream).await?;
-                Ok(stream.into())
-            }
-            socket::SocketAddr::Unix(address) => {
-                let path = address.as_pathname().unwrap_or("".as_ref());
-                let stream = UnixStream::connect(path).await;
-                let mut stream = stream.or_err(ErrorType::ConnectError, "no connection")?;
-                self.announce(&mut stream).await?;
-                Ok(stream.into())
-            }
-        }
-    }
-}
-
-impl Announcer {
-    async fn announce(&self, stream: &mut (impl AsyncWriteExt + Unpin)) -> Result<()> {
-        stream.write_all(&self.0).await.or_err(
-            ErrorType::ConnectError,
-            "the header of the PROXY protocol was not taken",
-        )
     }
 }
 

@@ -110,6 +110,7 @@ fn look_up_due(host: &Arc<Host>, generation: &Arc<Generation>, index: usize) {
     }
     if upstream.follow_names(host.now()) {
         upstream.take_over();
+        host.departures.send_replace(());
     }
 }
 
@@ -142,20 +143,23 @@ fn check_due(
             };
             let server = &group.servers[at];
             let found = health::check(upstream, server, rule).await;
-            note(&upstream.name, server, rule, found, host.now());
+            let fell_ill = note(&upstream.name, server, rule, found, host.now());
             group.look();
+            if fell_ill {
+                host.departures.send_replace(());
+            }
         });
     }
 }
 
-/// Takes note of a check, and tells the operator what is new.
+/// Takes note of a check, tells the operator what is new, and answers whether the server is unhealthy from now on.
 fn note(
     upstream: &str,
     server: &super::Server,
     rule: &floodwall_config::Health,
     found: Result<(), health::Illness>,
     now: Nanos,
-) {
+) -> bool {
     let (live, endpoint) = (&server.live, &server.endpoint);
     let change = live.vitals.checked(found.is_ok(), rule, now);
     match (change, found) {
@@ -170,4 +174,5 @@ fn note(
         (_, Err(illness)) => live.failed(illness.to_string(), now),
         (_, Ok(())) => {}
     }
+    change == Some(false)
 }

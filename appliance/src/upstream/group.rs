@@ -18,6 +18,7 @@ use super::{
     attempt::Attempt,
     balance::{Balancer, View},
     breaker::Leave,
+    pool::{self, Home},
 };
 
 /// The servers of an upstream, as long as no name means others. What is known of each outlives it.
@@ -42,6 +43,8 @@ pub struct Server {
     pub weight: NonZeroU32,
     /// Its place in the file.
     pub listed: usize,
+    /// Where connections to it lead.
+    pub(super) home: Home,
     pub live: Arc<Live>,
 }
 
@@ -75,9 +78,11 @@ impl Absence {
 }
 
 impl Group {
-    /// Brings the servers at these endpoints together, each with what is known of it.
+    /// Brings the servers at these endpoints together, each with what is known of it. `settings` are those that
+    /// connections to each server of the file depend on.
     pub(super) fn compile(
         upstream: &config::Upstream,
+        settings: &[u64],
         endpoints: Vec<(Endpoint, usize)>,
         state: &State,
         now: Nanos,
@@ -89,6 +94,7 @@ impl Group {
             .map(|(endpoint, listed)| Server {
                 weight: upstream.servers[listed].weight,
                 live: state.live(&endpoint, now),
+                home: pool::home::of(settings[listed], &endpoint),
                 endpoint,
                 listed,
             })
@@ -224,11 +230,13 @@ impl Group {
         self.health.is_some()
     }
 
+    /// Whether a server is passed over because its checks fail.
+    pub(super) fn is_unhealthy(&self, server: usize) -> bool {
+        self.is_checked() && !self.is_panicking() && !self.servers[server].live.vitals.is_well()
+    }
+
     fn out(&self, server: usize, now: Nanos) -> Option<Absence> {
-        if self.health.is_some()
-            && !self.is_panicking()
-            && !self.servers[server].live.vitals.is_well()
-        {
+        if self.is_unhealthy(server) {
             return Some(Absence::Unhealthy);
         }
         let is_outlier = self

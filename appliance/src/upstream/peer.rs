@@ -10,8 +10,8 @@ use pingora_core::{
 use pingora_error::{ErrorType, OrErr, Result};
 
 use super::{
-    Endpoint, Ends, Server, Timeouts, Upstream,
-    announce::{self, Announcer},
+    Endpoint, Ends, Server, Timeouts, Upstream, announce,
+    pool::{self, Opener},
 };
 
 impl Upstream {
@@ -32,7 +32,7 @@ impl Upstream {
             sni: String::new(),
             proxy: None,
             client_cert_key: None,
-            group_key: 0,
+            group_key: pool::key(server.home),
             options: options(&self.timeouts, time_left),
         });
         if self.http2 {
@@ -42,12 +42,16 @@ impl Upstream {
         if let Some((tls, name)) = &self.tls[server.listed] {
             tls.apply(&mut peer, name);
         }
-        if let Some(version) = self.config.proxy_protocol {
-            let header = announce::header(version, ends);
-            // A connection is for those of whom it has told.
-            peer.group_key ^= SECRET.hash_bytes(&header);
-            peer.options.custom_l4 = Some(Arc::new(Announcer(header)));
-        }
+        let opener = match self.config.proxy_protocol {
+            None => Arc::clone(&self.opener),
+            Some(version) => {
+                let header = announce::header(version, ends);
+                // A connection is for those of whom it has told.
+                peer.group_key ^= SECRET.hash_bytes(&header);
+                Arc::new(Opener::new(&self.state, header))
+            }
+        };
+        peer.options.custom_l4 = Some(opener);
         Ok(peer)
     }
 }

@@ -16,13 +16,14 @@ use floodwall_limiter::{
     },
 };
 
-use super::{Endpoint, Live, breaker::Counted, names::Names};
+use super::{Endpoint, Live, breaker::Counted, names::Names, pool::Connections};
 use crate::stats::{Classes, Count, Latency};
 
 /// The state of the upstream of one name, kept over reloads.
 #[derive(Debug, Default)]
 pub struct State {
     pub counts: Counts,
+    pub connections: Connections,
     pub(super) in_flight: InFlight,
     pub(super) budget: RetryBudget,
     pub(super) outliers: Outliers,

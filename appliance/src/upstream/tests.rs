@@ -25,6 +25,7 @@ fn upstream_of(servers: Vec<config::Server>, breaker: Option<config::Breaker>) -
         tls: None,
         proxy_protocol: None,
         timeouts: config::UpstreamTimeouts::default(),
+        pool: config::Pool::default(),
         retries: config::Retries::default(),
         breaker,
         outlier: None,

@@ -114,6 +114,11 @@ impl Tls {
         peer.options.verify_hostname = self.verify;
     }
 
+    /// Tells connections of different settings apart.
+    pub(super) fn identity(&self) -> u64 {
+        self.identity
+    }
+
     /// The same for a request apart from the proxy; none when the name is none, which a checked file rules out.
     pub(super) fn apart(&self, name: &str) -> Option<fetch::Tls> {
         Some(fetch::Tls {

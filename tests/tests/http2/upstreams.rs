@@ -109,3 +109,23 @@ fn a_reset_goes_on_to_the_server() {
     }
     assert_eq!(client.get("/").expect("an answer").status, Some(200));
 }
+
+/// One connection has many requests, and ends when the last is over; nobody is sent over one that is about to end.
+#[test]
+fn connections_end_after_so_many_requests_without_a_loss() {
+    let (web, inner, origin) = (Loopback::free(), Loopback::free(), Origin::start());
+    let second = Floodwall::start(&front(inner, origin.address()));
+    let few = "http2: true, pool: { max_requests: 20 }, servers: [";
+    let first = Floodwall::start(&front(web, inner).with("servers: [", few));
+    let url = format!("http://{web}/");
+    let report = run("h2load", &["-n", "3000", "-c", "4", "-m", "10", &url]);
+    assert!(
+        report.contains("3000 succeeded, 0 failed, 0 errored"),
+        "{report}"
+    );
+    // Requests join in while one is about to be replaced, so that some have a few more.
+    let opened = first.status()["upstreams"][0]["connections"]["opened"].as_u64();
+    assert!(opened >= Some(75), "{opened:?} of 3000 requests");
+    eventually!(first.status()["upstreams"][0]["connections"]["open"] == 0);
+    assert_eq!(second.status()["connections"]["accepted"].as_u64(), opened);
+}

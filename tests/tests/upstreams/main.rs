@@ -12,6 +12,7 @@ mod health;
 mod in_flight;
 mod names;
 mod outlier;
+mod pool;
 mod retries;
 mod sockets;
 mod tls;

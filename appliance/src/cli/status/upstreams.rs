@@ -3,11 +3,12 @@
 use super::condition;
 use crate::{cli::table::Table, status as document};
 
-pub(super) fn upstreams(status: &document::Status) -> Table<6> {
+pub(super) fn upstreams(status: &document::Status) -> Table<7> {
     let mut table = Table::new([
         "UPSTREAM",
         "REQUESTS>",
         "UNREACHABLE>",
+        "CONNECTIONS>",
         "RETRIES>",
         "ERRORS>",
         "SERVERS",
@@ -24,12 +25,20 @@ pub(super) fn upstreams(status: &document::Status) -> Table<6> {
             upstream.name.clone(),
             upstream.requests.to_string(),
             upstream.connect_failures.to_string(),
+            connections(&upstream.connections),
             upstream.retries.to_string(),
             upstream.errors.to_string(),
             servers.join(", "),
         ]);
     }
     table
+}
+
+fn connections(connections: &document::ConnectionStatus) -> String {
+    match connections.idle {
+        0 => connections.open.to_string(),
+        idle => format!("{} ({idle} idle)", connections.open),
+    }
 }
 
 fn server(server: &document::ServerStatus) -> String {
