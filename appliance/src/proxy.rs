@@ -100,6 +100,9 @@ impl Proxy {
         ctx.error = Some(fault.what);
         self.host.stats.requests.malformed.one();
         session.set_keepalive(None);
+        if let Some(progress) = &ctx.progress {
+            progress.unsettle();
+        }
         Self::respond(session, refusal::plain(fault.status, fault.what)?).await
     }
 
@@ -170,6 +173,11 @@ impl Proxy {
         }
         if action::follow(&self.host, session, ctx, route).await? {
             return Ok(true);
+        }
+        if grpc::is_call(session.req_header()) && !ctx.upstream()?.http2 {
+            ctx.verdict = Verdict::Unavailable;
+            ctx.error = Some(grpc::NEEDS_HTTP2);
+            return Self::respond(session, refusal::plain(501, grpc::NEEDS_HTTP2)?).await;
         }
         match upgrade::wanted(session.req_header()) {
             Ok(None) => Ok(false),
@@ -412,6 +420,7 @@ impl ProxyHttp for Proxy {
         if self.host.leaving.load(Relaxed) {
             session.set_keepalive(None);
         }
+        report::announce_trailers(session, response, ctx);
         report::compress(session.req_header(), response, ctx)?;
         report::decorate(&self.host, session.req_header(), response, ctx)
     }

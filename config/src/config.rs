@@ -240,7 +240,7 @@ impl Config {
             |map| upstreams(map, &known, folder),
             Vec::new(),
         );
-        let routes = fields.required("routes", |list| routes(list, &known));
+        let routes = fields.required("routes", |list| routes(list, &known, upstreams.as_deref()));
         let for_limits = limit::Known {
             limits: &known.limits,
             routes: &named_routes,
@@ -300,7 +300,11 @@ fn tokens(map: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Token>> {
     map.pairs(|name, value| Token::read(name, value, &known.upstreams))
 }
 
-fn routes(list: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Route>> {
+fn routes(
+    list: Cursor<'_>,
+    known: &Known<'_>,
+    upstreams: Option<&[Upstream]>,
+) -> Option<Vec<Route>> {
     let mut names = HashSet::new();
     let routes = list.items(|item| {
         let route = Route::read(item, known)?;
@@ -310,9 +314,28 @@ fn routes(list: Cursor<'_>, known: &Known<'_>) -> Option<Vec<Route>> {
                 "a name of its own",
             );
         }
+        speakable(item, &route, upstreams.unwrap_or_default())?;
         Some(route)
     })?;
     counted(list, routes, 1, usize::MAX)
+}
+
+/// Refuses a route of gRPC calls whose upstream is asked with HTTP/1: their status is in trailers.
+fn speakable(item: Cursor<'_>, route: &Route, upstreams: &[Upstream]) -> Option<()> {
+    if !route.matches.means_grpc() {
+        return Some(());
+    }
+    let mut asked = route
+        .action
+        .upstreams()
+        .filter_map(|index| upstreams.get(index.0));
+    match asked.find(|upstream| !upstream.http2) {
+        None => Some(()),
+        Some(upstream) => item.refuse_as(
+            format!("gRPC for `{}`, which is asked with HTTP/1", upstream.name),
+            "an upstream with `http2: true`",
+        ),
+    }
 }
 
 /// Reads a file, but no more of it than a configuration may have.

@@ -53,6 +53,21 @@ pub enum ValuePattern {
     Exact(String),
 }
 
+impl Match {
+    /// Whether only gRPC calls can match.
+    pub(crate) fn means_grpc(&self) -> bool {
+        self.headers.iter().any(|field| match &field.value {
+            ValuePattern::Present => false,
+            ValuePattern::Exact(value) => {
+                let rest = value.strip_prefix("application/grpc");
+                field.name.as_str() == "content-type"
+                    && rest
+                        .is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'+' | b';')))
+            }
+        })
+    }
+}
+
 /// A regular expression on the path; two are equal when their text is.
 #[derive(Clone, Debug)]
 pub struct PathRegex(pub(crate) Regex);

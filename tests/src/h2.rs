@@ -66,6 +66,8 @@ pub struct Frame {
 /// How a stream ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
+    /// Statuses of interim responses.
+    pub interim: Vec<u16>,
     pub status: Option<u16>,
     pub body: Vec<u8>,
     /// The reason of its reset, if it was reset.
@@ -282,7 +284,10 @@ impl Http2 {
                 continue;
             }
             match frame.kind {
-                kind::HEADERS => ended.status = ended.status.or(status(&frame.payload)),
+                kind::HEADERS => match status(&frame.payload) {
+                    Some(interim @ 100..=199) => ended.interim.push(interim),
+                    status => ended.status = ended.status.or(status),
+                },
                 kind::DATA => {
                     ended.body.extend(&frame.payload);
                     self.pay(&frame);

@@ -44,7 +44,7 @@ impl Response {
             .nth(1)
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| malformed(&head))?;
-        let body = if to_head || matches!(status, 204 | 304) {
+        let body = if to_head || matches!(status, 100..=199 | 204 | 304) {
             Vec::new()
         } else {
             read_body(from, &head)?

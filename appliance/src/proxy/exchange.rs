@@ -56,6 +56,8 @@ pub struct Exchange {
     pub(super) seat: Option<Seat>,
     /// Servers that were asked, the last one last.
     pub(super) tried: SmallVec<[Endpoint; 2]>,
+    /// Interim responses so far, over all tries.
+    pub(super) interim: u32,
     /// How often it was tried again, as the file allows.
     pub(super) retries: u32,
     pub(super) asked: Nanos,
@@ -94,6 +96,7 @@ impl Exchange {
             attempt: None,
             seat: None,
             tried: SmallVec::new(),
+            interim: 0,
             retries: 0,
             asked: Nanos::ZERO,
             answered: Nanos::ZERO,

@@ -10,6 +10,9 @@ use pingora_proxy::Session;
 
 use crate::refusal::Answer;
 
+/// What a call is told whose upstream is asked with HTTP/1: it would end without a status, which is in the trailers.
+pub(super) const NEEDS_HTTP2: &str = "gRPC needs an upstream with http2: true";
+
 /// Whether a request is a gRPC call. gRPC-Web is not: it speaks HTTP's own statuses.
 pub(super) fn is_call(head: &RequestHeader) -> bool {
     let content = head.headers.get(header::CONTENT_TYPE);
@@ -90,7 +93,7 @@ fn status(http: u16) -> u16 {
         400 | 500 => INTERNAL,
         401 => UNAUTHENTICATED,
         403 => PERMISSION_DENIED,
-        404 => UNIMPLEMENTED,
+        404 | 501 => UNIMPLEMENTED,
         408 | 504 => DEADLINE_EXCEEDED,
         413 | 429 => RESOURCE_EXHAUSTED,
         502 | 503 => UNAVAILABLE,

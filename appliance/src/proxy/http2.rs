@@ -92,7 +92,7 @@ pub(super) fn await_body(host: &Host, session: &mut Session, ctx: &Exchange) {
         && session.as_downstream().is_http2()
         && !session.as_downstream_mut().is_body_done()
     {
-        progress.await_body(host.now(), connection.rules.body);
+        progress.await_body(host.now(), connection.rules.allowance());
     }
 }
 
@@ -106,6 +106,9 @@ pub(super) fn pass(
 ) {
     if !session.as_downstream().is_http2() {
         return;
+    }
+    if let (Some(progress), Some(body)) = (&ctx.progress, &body) {
+        progress.body_came(body.len());
     }
     if !end {
         return await_body(host, session, ctx);

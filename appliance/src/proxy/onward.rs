@@ -175,7 +175,13 @@ pub(super) fn answered(
     status: StatusCode,
 ) -> Result<()> {
     if session::is_interim(status) {
-        return Ok(());
+        ctx.interim += 1;
+        return if ctx.interim > MOST_INTERIM {
+            let endless = "interim responses without an end";
+            Err(Error::explain(ErrorType::InvalidHTTPHeader, endless).into_up())
+        } else {
+            Ok(())
+        };
     }
     let now = host.now();
     ctx.answered = now;
@@ -188,6 +194,9 @@ pub(super) fn answered(
     error.set_retry(true);
     Err(error)
 }
+
+/// Interim responses to one request, at most: each of them starts the clock for the next read anew.
+const MOST_INTERIM: u32 = 50;
 
 /// The exchange with a server broke off.
 pub(super) fn broken(
@@ -264,7 +273,7 @@ fn repeat(session: &Session, ctx: &Exchange, failure: Failure) -> Repeat {
         failure,
         idempotent: session.req_header().method.is_idempotent(),
         body_kept: !session.as_ref().retry_buffer_truncated(),
-        answered: session.response_written().is_some(),
+        answered: session::given(session).is_some(),
         retries: ctx.retries,
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use floodwall_config::Direction;
 use floodwall_limiter::Nanos;
-use http::StatusCode;
+use http::{StatusCode, header};
 use pingora_error::{Error, ErrorSource, ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, Session};
@@ -45,6 +45,16 @@ pub(super) fn decorate(
     match &ctx.route {
         Some(route) => forward::edit(response, &route.response_headers, request, ctx),
         None => Ok(()),
+    }
+}
+
+/// Trailers pass where both sides speak HTTP/2. The engine drops those of HTTP/1, as everybody may (RFC 9110, 6.5.1), and
+/// nothing is announced then that does not come.
+pub(super) fn announce_trailers(session: &Session, response: &mut ResponseHeader, ctx: &Exchange) {
+    let pass =
+        session.as_downstream().is_http2() && ctx.upstream().is_ok_and(|upstream| upstream.http2);
+    if !pass {
+        response.remove_header(&header::TRAILER);
     }
 }
 
@@ -121,16 +131,18 @@ pub(super) async fn failure(
     ctx.error = Some(reason);
     count_response(host, ctx, status);
     session.set_keepalive(None);
+    let mut answered = false;
     if status > 0
-        && session.response_written().is_none()
+        && session::given(session).is_none()
         && let Ok(answer) = pages::answer(&ctx.generation, ctx.route.as_deref(), status, reason)
     {
         // The client may be gone; then there is nobody to tell.
-        let _ = Proxy::respond(session, answer).await;
+        answered = Proxy::respond(session, answer).await.is_ok();
     }
     FailToProxy {
         error_code: status,
-        can_reuse_downstream: false,
+        // It is not kept in any case; so it is closed in a way that lets the client read.
+        can_reuse_downstream: answered && !session.as_downstream().is_http2(),
     }
 }
 
@@ -141,9 +153,7 @@ pub(super) fn finish(
     error: Option<&Error>,
     ctx: &mut Exchange,
 ) {
-    let status = session
-        .response_written()
-        .map(|response| response.status.as_u16());
+    let status = session::given(session).map(|response| response.status.as_u16());
     // The engine has it back, or has closed it.
     ctx.seat = None;
     let Some(connection) = ctx.connection.take() else {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{StatusCode, Version, header};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use crate::{
@@ -161,6 +161,13 @@ fn host(head: &RequestHeader) -> &str {
         None => authority.find(':').unwrap_or(authority.len()),
     };
     &authority[..end]
+}
+
+/// The response that the client was given, if it was given more than interim ones.
+pub(super) fn given(session: &Session) -> Option<&ResponseHeader> {
+    session
+        .response_written()
+        .filter(|response| !is_interim(response.status))
 }
 
 /// Whether a response is not the answer yet; a change of protocols is.

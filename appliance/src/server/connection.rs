@@ -9,6 +9,7 @@ use floodwall_config as config;
 use http::HeaderValue;
 
 use super::{
+    pace::Allowance,
     peer::Peer,
     tls::{Acceptor, Session},
 };
@@ -57,6 +58,14 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// How long a client may keep everybody waiting for a body.
+    pub fn allowance(&self) -> Allowance {
+        Allowance {
+            grace: self.body,
+            rate: self.body_rate,
+        }
+    }
+
     pub fn new(listener: &config::Listener, tls: Option<&Arc<Acceptor>>) -> Self {
         let config::ListenerTimeouts {
             handshake,

@@ -34,7 +34,8 @@ use crate::{
         connection::Connection,
         cork::Cork,
         intake::Intake,
-        pace::{Allowance, Pace},
+        linger::Linger,
+        pace::Pace,
         peer::Peer,
         progress::{GRACE, Moment, Phase, Progress},
         wire::Wire,
@@ -57,6 +58,8 @@ pub struct Guard {
     timer: Option<Timer>,
     /// Runs while the client takes nothing of what is written to it.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The last word is said, and the client still sends.
+    linger: Option<Linger>,
     /// What is still to be written of an answer in place of the server's own; then the connection ends.
     answer: Option<Vec<u8>>,
 }
@@ -98,6 +101,7 @@ impl Guard {
             waits_for_body: false,
             timer: None,
             stalled: None,
+            linger: None,
             answer: None,
         }
     }
@@ -136,6 +140,12 @@ impl Guard {
         // Best effort: a client that does not read its answer gets none.
         let _ = self.write_answer(context);
         io::Error::new(io::ErrorKind::TimedOut, fault.what)
+    }
+
+    /// Whether more of the last request may be on its way.
+    fn may_be_sending(&self) -> bool {
+        let unread = self.progress.is_unsettled() && !self.intake.has_whole_body();
+        unread || self.answer.is_some() || self.intake.holds()
     }
 
     fn write_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,11 +199,10 @@ impl Guard {
                     let end = deadline.plus(GRACE.into());
                     (end.minus(self.connection.host.now()).into(), Late::Request)
                 });
-                let allowance = Allowance {
-                    grace: rules.body,
-                    rate: rules.body_rate,
-                };
-                let body = self.pace.left(allowance).filter(|_| self.waits_for_body);
+                let body = self
+                    .pace
+                    .left(rules.allowance())
+                    .filter(|_| self.waits_for_body);
                 let body = body.map(|left| (left, Late::Body));
                 whole.into_iter().chain(body).min_by_key(|(left, _)| *left)
             }
@@ -351,17 +360,26 @@ impl AsyncWrite for Guard {
         self.written(context, poll)
     }
 
+    /// What the buffer holds is flushed first.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        if self.linger.is_none() {
+            let poll = Pin::new(&mut self.inner).poll_shutdown(context);
+            ready!(self.written(context, poll))?;
+            self.linger = self.may_be_sending().then(Linger::begin);
+        }
+        let this = &mut *self;
+        match &mut this.linger {
+            Some(linger) => linger.poll(&mut this.inner, context).map(Ok),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
 #[async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        let within = self.connection.rules.write;
-        // What the buffer holds is flushed first. A client that is gone or reads nothing takes nothing more.
-        let _ = tokio::time::timeout(within, AsyncWriteExt::shutdown(&mut self.inner)).await;
+        // A client that is gone or reads nothing takes nothing more.
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 

@@ -40,6 +40,11 @@ impl Intake {
         progress.phase() == Phase::Request && self.body(progress, rules).has_ended()
     }
 
+    /// Whether the body of the last request is known to have been read to its end.
+    pub(super) fn has_whole_body(&self) -> bool {
+        self.body.as_ref().is_some_and(Body::has_ended)
+    }
+
     /// Gives out of what waits as much as belongs to the present request.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// The waiting for one body so far. Time in which nobody wanted to read is not the client's.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub struct Pace {
     waited: Duration,
     since: Option<Instant>,
     received: u64,
@@ -15,7 +15,7 @@ pub(super) struct Pace {
 
 /// What a client may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     pub grace: Duration,
     /// In bytes a second, after the grace; without a bound when absent.
     pub rate: Option<u64>,
@@ -23,12 +23,12 @@ pub(super) struct Allowance {
 
 impl Pace {
     /// Somebody waits for the next bytes.
-    pub(super) fn waits(&mut self) {
+    pub fn waits(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
     /// So many bytes came.
-    pub(super) fn came(&mut self, bytes: usize) {
+    pub fn came(&mut self, bytes: usize) {
         self.received += bytes as u64;
         self.waited += self
             .since
@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// How much longer the client may be waited for; nothing when there is no bound.
-    pub(super) fn left(&self, allowance: Allowance) -> Option<Duration> {
+    pub fn left(&self, allowance: Allowance) -> Option<Duration> {
         let rate = allowance.rate?.max(1);
         let paid = Duration::from_millis(self.received.saturating_mul(1000) / rate);
         let now = self.since.map_or(Duration::ZERO, |since| since.elapsed());

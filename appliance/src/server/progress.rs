@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -10,7 +10,10 @@ use std::{
 
 use floodwall_limiter::Nanos;
 
-use super::body::Framing;
+use super::{
+    body::Framing,
+    pace::{Allowance, Pace},
+};
 use crate::strict::Fault;
 
 /// The state of one request at a time: of a connection that speaks HTTP/1, or of one HTTP/2 stream.
@@ -25,11 +28,15 @@ pub struct Progress {
     deadline: AtomicU64,
     /// When the next piece of its body must have come, where nobody else watches over that; 0 is never.
     body: AtomicU64,
+    /// How long that body was waited for, there.
+    pace: Mutex<Pace>,
     /// The length of its body; [`NONE`], [`CHUNKED`] and [`OPEN`] are no lengths.
     framing: AtomicU64,
     /// What was wrong with a body: its connection ends with it.
     fault: OnceLock<Fault>,
     last: AtomicBool,
+    /// The present request has a body, or nobody knows; and so the last one, when it is over.
+    unsettled: AtomicBool,
     given_up: OnceLock<Overdue>,
 }
 
@@ -120,9 +127,19 @@ impl Progress {
         self.deadline().map(|deadline| deadline.minus(now).into())
     }
 
-    /// Bounds the time until the next piece of the body comes.
-    pub fn await_body(&self, now: Nanos, span: Duration) {
+    /// Bounds the time until the next piece of the body comes, by itself and by what came before.
+    pub fn await_body(&self, now: Nanos, allowance: Allowance) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.waits();
+        let left = pace.left(allowance).unwrap_or(allowance.grace);
+        let span = left.min(allowance.grace);
         self.body.store(now.plus(span.into()).0, Relaxed);
+    }
+
+    /// A piece of the body came.
+    pub fn body_came(&self, bytes: usize) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.came(bytes);
     }
 
     /// The body is complete.
@@ -165,6 +182,7 @@ impl Progress {
             Framing::Open => OPEN,
         };
         self.framing.store(word, Relaxed);
+        self.unsettled.store(framing != Framing::None, Relaxed);
     }
 
     pub fn framing(&self) -> Framing {
@@ -185,6 +203,16 @@ impl Progress {
     /// What is wrong with the body, as far as it has come.
     pub fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
+    }
+
+    /// Nobody knows what of the present request is still to come.
+    pub fn unsettle(&self) {
+        self.unsettled.store(true, Relaxed);
+    }
+
+    /// Whether there may be more to the present request than its head, or the last one when it is over.
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Relaxed)
     }
 
     /// The request is over; the next one may come.
@@ -229,18 +257,26 @@ mod tests {
         assert_ne!(progress.moment(), before);
     }
 
+    /// An allowance for one piece, without a rate.
+    fn within(nanos: u64) -> Allowance {
+        Allowance {
+            grace: Duration::from_nanos(nanos),
+            rate: None,
+        }
+    }
+
     #[test]
     fn a_body_has_a_clock_of_its_own() {
         let progress = Progress::default();
         assert_eq!(progress.due(), None);
-        progress.await_body(Nanos(100), Duration::from_nanos(50));
+        progress.await_body(Nanos(100), within(50));
         assert_eq!(progress.due(), Some(Nanos(150)));
         progress.finish_within(Nanos(100), Duration::from_nanos(20));
         let grace = Nanos::from(STREAM_GRACE);
         assert_eq!(progress.due(), Some(Nanos(150)), "the whole has a grace");
         progress.has_body();
         assert_eq!(progress.due(), Some(Nanos(120).plus(grace)));
-        progress.await_body(Nanos(200), Duration::from_nanos(50));
+        progress.await_body(Nanos(200), within(50));
         progress.give_up(Nanos(250));
         assert_eq!(progress.given_up(), Some(Overdue::Body));
     }

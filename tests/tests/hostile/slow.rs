@@ -73,6 +73,48 @@ fn a_body_of_chunks_is_bounded_too() {
     assert!(origin.seen().is_empty(), "the origin got a whole request");
 }
 
+/// A client that is still sending when it is refused can read why.
+#[test]
+fn a_refusal_is_read_by_who_is_still_sending() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let floodwall = Floodwall::start(&front(web, origin.address()));
+    let long = "x".repeat(2 << 20);
+    let chunk = format!("200000\r\n{long}\r\n0\r\n\r\n");
+    let mut early = with_fields("Content-Length: 9\r\nContent-Length: 8\r\n", &long);
+    for (what, request, status) in [
+        (
+            "announced",
+            with_fields("Content-Length: 2097152\r\n", &long),
+            413,
+        ),
+        (
+            "in chunks",
+            with_fields("Transfer-Encoding: chunked\r\n", &chunk),
+            413,
+        ),
+        ("malformed", std::mem::take(&mut early), 400),
+    ] {
+        let mut connection = Client::of(web).connect().expect("a connection");
+        connection
+            .write(&request)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        connection.finish().expect("it is open");
+        let response = connection.read_to_end().expect("it is closed in time");
+        assert_eq!(status_of(&response), status, "{what}");
+    }
+    // Who goes on for ever is left.
+    let mut connection = Client::of(web).connect().expect("a connection");
+    let begun = Instant::now();
+    connection
+        .write(&with_fields("Content-Length: 2097152\r\n", "x"))
+        .expect("it is open");
+    assert_eq!(connection.response().expect("an answer").status, 413);
+    eventually!(connection.write(b"x").is_err(), within Duration::from_secs(5));
+    assert!(begun.elapsed() > Duration::from_secs(1));
+    eventually!(floodwall.status()["connections"]["open"] == 0);
+    assert_eq!(origin.count(), 0);
+}
+
 /// Whoever opens connections and sends nothing takes nobody else's place.
 #[test]
 fn connections_are_bounded_for_each_client() {

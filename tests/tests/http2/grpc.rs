@@ -126,6 +126,32 @@ fn header(web: SocketAddr, method: &str, fields: &[&str]) -> String {
     received
 }
 
+/// Its status would be lost with the trailers, so that no call could ever succeed.
+#[test]
+fn an_upstream_with_http_1_takes_no_calls() {
+    let (web, _origin, floodwall) = crate::start();
+    let refused = header(web, "One", &[]);
+    assert!(
+        refused.contains("grpc-status: 12\r\n") && refused.contains("http2: true"),
+        "{refused}"
+    );
+    floodwall.logged(|line| line["verdict"] == "unavailable");
+    // Where it can be known before, the file is refused.
+    let yaml = front(web, web).with("], http2: true }", "] }").with(
+        "path_prefix: /echo.Echo",
+        "headers: { content-type: application/grpc }",
+    );
+    let answer = Floodwall::check(yaml.text().as_bytes());
+    assert_eq!(answer.code, Some(2));
+    assert!(
+        answer
+            .stderr
+            .contains("gRPC for `app`, which is asked with HTTP/1"),
+        "{}",
+        answer.stderr
+    );
+}
+
 #[test]
 fn what_no_server_answers_is_told_in_grpc_s_words() {
     let (web, server) = (Loopback::free(), Server::start());

@@ -84,10 +84,37 @@ fn a_slow_body_is_given_up_and_logged() {
     eventually!(floodwall.status()["requests"]["in_flight"] == 0);
 }
 
-/// The time of a body is from one piece to the next, not in all.
+/// Whoever sends a byte before each bound is slow all the same, and its neighbours stay.
+#[test]
+fn a_body_that_drips_is_given_up() {
+    let (web, _origin, floodwall) = start();
+    let mut client = Http2::connect(web).expect("a connection");
+    let stream = client
+        .request("POST", "/drips", &[], false)
+        .expect("a stream");
+    let begun = Instant::now();
+    let sent = wait::paced(
+        Duration::from_millis(200),
+        Duration::from_millis(1600),
+        || client.send(&Frame::data(stream, b"x", false)),
+    );
+    assert!(sent.iter().all(Result::is_ok));
+    assert_eq!(
+        client.end_of(stream).expect("an end").reset,
+        Some(reason::CANCEL)
+    );
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    let line = floodwall.logged(|line| line["path"] == "/drips");
+    assert_eq!(line["error"], "the request body took too long");
+    assert_eq!(client.get("/").expect("an answer").status, Some(200));
+}
+
+/// Without a rate the time of a body is from one piece to the next, not in all.
 #[test]
 fn a_steady_body_may_take_long() {
-    let (web, origin, _floodwall) = start();
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = front(web, origin.address()).with("body: 700ms", "body: 700ms, body_rate: 0B");
+    let _floodwall = Floodwall::start(&yaml);
     let mut client = Http2::connect(web).expect("a connection");
     let stream = client.request("POST", "/", &[], false).expect("a stream");
     wait::paced(

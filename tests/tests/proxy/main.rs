@@ -6,6 +6,9 @@ use floodwall_tests::Yaml;
 
 mod failures;
 mod forwarding;
+mod interim;
+mod large;
+mod partial;
 mod routing;
 
 /// A file whose only route goes to `origin`.
