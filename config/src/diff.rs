@@ -84,7 +84,15 @@ impl Config {
             self.prefilter.as_ref(),
             new.prefilter.as_ref(),
         );
-        changes.edited("admin.hosts", &self.admin.hosts, &new.admin.hosts);
+        changes.value(
+            "admin.hosts",
+            &self.admin.hosts,
+            &new.admin.hosts,
+            |hosts| {
+                let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+                format!("[{}]", hosts.join(", "))
+            },
+        );
         let shown = ToString::to_string;
         changes.value("log.access", &self.log.access, &new.log.access, shown);
         changes.value("log.level", &self.log.level, &new.log.level, word);

@@ -1,6 +1,7 @@
 //! `match`: which requests a route or a limit means.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::Hash;
 use std::net::Ipv6Addr;
 
@@ -172,6 +173,16 @@ fn one_or_more<T: Eq + Hash>(
     read: fn(Cursor<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
     counted(list, unique_list(list, what, read)?, 1, usize::MAX)
+}
+
+impl fmt::Display for HostPattern {
+    /// As the file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => write!(f, "{host}"),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
+        }
+    }
 }
 
 impl HostPattern {

@@ -419,6 +419,16 @@ fn clients_and_addresses() {
         ),
         (
             BySchema,
+            "admin: { hosts: ['http://edge.test'] }",
+            "f:3:18: admin.hosts[0]: found `http://edge.test`; allowed: a host without port, such as www.example.org or *.example.org",
+        ),
+        (
+            ByReader,
+            "admin: { hosts: [edge.test, EDGE.test] }",
+            "f:3:29: admin.hosts[1]: found the same host as in item 0, counted from 0; allowed: each once",
+        ),
+        (
+            BySchema,
             "admin: { address: localhost:9901 }",
             "f:3:19: admin.address: found `localhost:9901`; allowed: an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
         ),

@@ -79,6 +79,16 @@ fn the_admin_address_shows_and_changes_nothing() {
     assert_eq!(json("/status")["requests"], floodwall.status()["requests"]);
     assert_eq!(json("/limits"), floodwall.status()["limits"]);
     assert_eq!(json("/limits")[0]["refused"], 1);
+    assert_eq!(json("/limits")[0]["hottest"][0]["left"], 0);
+    let verdicts = json("/status")["requests"]["verdicts"].clone();
+    let verdict = |at: usize| {
+        (
+            verdicts[at]["verdict"].clone(),
+            verdicts[at]["count"].clone(),
+        )
+    };
+    assert_eq!(verdict(0), ("admitted".into(), 2.into()));
+    assert_eq!(verdict(1), ("refused".into(), 1.into()));
     assert_eq!(json("/blocks"), Value::Array(Vec::new()));
     // The page for people says what else there is.
     let page = Client::of(admin).get("/");

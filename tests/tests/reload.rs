@@ -88,6 +88,18 @@ fn a_hundred_reloads_under_load_are_noticed_by_nobody() {
     let status = floodwall.status();
     assert_eq!(status["reloads"]["taken"], 100);
     assert_eq!(status["last_reload"]["ok"], true);
+    // The last ones are told of, with what each changed.
+    let history = status["history"].as_array().expect("a list");
+    assert_eq!(
+        (history.len(), &history[0]["generation"]),
+        (20, &101.into())
+    );
+    assert_eq!(history[0]["outcome"], "taken");
+    let changes = history[0]["changes"][0].as_str().expect("a change");
+    assert!(
+        changes.starts_with("limits.counted.rate: 80/s") && changes.contains("-> 50/s"),
+        "{changes}"
+    );
     assert_eq!(origin.count(), served + 2);
     let counted = &status["limits"][1];
     let (admitted, shadowed) = (counted["admitted"].as_u64(), counted["shadowed"].as_u64());

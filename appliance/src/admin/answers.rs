@@ -56,6 +56,13 @@ impl Answers {
         if let Some(name) = authority::strange(request, &generation.config.admin.hosts) {
             return misdirected(name);
         }
+        if authority::is_lured(request) {
+            return reply::whole(
+                StatusCode::FORBIDDEN,
+                TEXT,
+                "asked by a page of another site\n",
+            );
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return reply::only_reading();
         }

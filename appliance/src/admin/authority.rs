@@ -1,4 +1,4 @@
-//! By which names the admin address may be asked.
+//! By which names the admin address may be asked, and by whose pages.
 //!
 //! A page of a stranger can make a browser ask a loopback address, under a name that the stranger lets point there (DNS
 //! rebinding), and read the answer as its own. It cannot do so under a name that is not the stranger's, and no address
@@ -21,6 +21,14 @@ pub(super) fn strange<'r, B>(request: &'r Request<B>, names: &[HostPattern]) -> 
         .into_iter()
         .chain(fields)
         .find(|authority| !is_ours(authority, names))
+}
+
+/// Whether a page of another site asks, other than by a link to here. It could not read the answer, but it could take the
+/// places of readers. Browsers say so to loopback addresses and over TLS.
+pub(super) fn is_lured<B>(request: &Request<B>) -> bool {
+    let says = |name| request.headers().get(name).map(http::HeaderValue::as_bytes);
+    let elsewhere = matches!(says("sec-fetch-site"), Some(b"cross-site" | b"same-site"));
+    elsewhere && says("sec-fetch-mode") != Some(b"navigate")
 }
 
 fn is_ours(authority: &[u8], names: &[HostPattern]) -> bool {
@@ -98,6 +106,20 @@ mod tests {
         ] {
             assert!(!asked(host), "{host}");
         }
+    }
+
+    #[test]
+    fn pages_of_other_sites_may_link_here_and_no_more() {
+        let lured = |site: &str, mode: &str| {
+            let request = Request::get("/")
+                .header("sec-fetch-site", site)
+                .header("sec-fetch-mode", mode);
+            is_lured(&request.body(()).unwrap())
+        };
+        assert!(lured("cross-site", "cors") && lured("same-site", "no-cors"));
+        assert!(!lured("cross-site", "navigate"));
+        assert!(!lured("same-origin", "cors") && !lured("none", "navigate"));
+        assert!(!is_lured(&Request::get("/").body(()).unwrap()));
     }
 
     #[test]

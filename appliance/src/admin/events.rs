@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, sleep_until},
 };
 
 use crate::{
@@ -32,6 +32,9 @@ const WATCHERS: usize = 16;
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// A look takes no more than this part of the time: one at ten thousand limits takes long.
+const PART: u32 = 20;
 
 /// So many blocks are shown; `status.blocks` counts them all.
 const BLOCKS: usize = 200;
@@ -121,24 +124,24 @@ impl Feed {
     }
 
     async fn look_while_watched(&self) {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.latest.receiver_count() > 0 {
-            ticks.tick().await;
-            let latest = if self.is_leaving() {
-                Latest::Over
-            } else {
-                let service = Arc::clone(&self.service);
-                // Counters of the kernel are read by system calls, and a reload may be in the way.
-                match spawn_blocking(move || event(&service)).await {
-                    Ok(event) => Latest::Event(event),
-                    Err(error) => {
-                        tracing::error!(%error, "the status cannot be looked at");
-                        continue;
-                    }
-                }
-            };
-            self.latest.send_replace(latest);
+            let began = Instant::now();
+            self.look().await;
+            sleep_until(began + PERIOD.max(began.elapsed() * PART)).await;
+        }
+    }
+
+    /// Looks once.
+    async fn look(&self) {
+        if self.is_leaving() {
+            self.latest.send_replace(Latest::Over);
+            return;
+        }
+        let service = Arc::clone(&self.service);
+        // Counters of the kernel are read by system calls, and a reload may be in the way.
+        match spawn_blocking(move || event(&service)).await {
+            Ok(event) => drop(self.latest.send_replace(Latest::Event(event))),
+            Err(error) => tracing::error!(%error, "the status cannot be looked at"),
         }
     }
 
@@ -157,7 +160,7 @@ fn event(service: &Service) -> Bytes {
     };
     // JSON has no line ends of its own when it is not made pretty. A document of numbers and text always has a form.
     let json = serde_json::to_string(&document).unwrap_or_default();
-    format!("event: status\ndata: {json}\n\n").into()
+    format!("retry: 1000\nevent: status\ndata: {json}\n\n").into()
 }
 
 /// The body of an answer that lasts: events as they come.

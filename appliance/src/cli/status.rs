@@ -2,6 +2,7 @@
 
 pub(super) mod condition;
 mod gates;
+mod history;
 mod limits;
 mod mirrors;
 mod prefilter;
@@ -48,6 +49,7 @@ impl Status {
 
 fn print(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
     summary::summary(out, status)?;
+    section(out, &history::table(&status.history))?;
     section(out, &listeners(status))?;
     section(out, &routes::routes(status))?;
     section(out, &upstreams::upstreams(status))?;

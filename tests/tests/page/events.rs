@@ -7,7 +7,7 @@ use std::{
 };
 
 use floodwall_tests::{
-    Client, Floodwall, Loopback, Origin, Request, Signal, Yaml, eventually, wait,
+    Client, Floodwall, Loopback, Origin, Request, Signal, Yaml, eventually, needs_browser, wait,
 };
 use serde_json::Value;
 
@@ -181,6 +181,7 @@ fn watchers_are_told_of_the_end() {
 /// A page finds the successor by itself.
 #[test]
 fn a_successor_goes_on() {
+    needs_browser!();
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let mut floodwall = Floodwall::start(&front(web, admin, &origin));
@@ -196,4 +197,22 @@ fn a_successor_goes_on() {
         line.as_str()
             .is_some_and(|line| line.contains(&process) && line.ends_with("live"))
     });
+}
+
+/// A page says when nobody answers, and goes on when somebody does.
+#[test]
+fn a_page_that_lost_its_service_says_so() {
+    needs_browser!();
+    let (ip, origin) = (Loopback::claim(), Origin::start());
+    let (web, admin) = (ip.free_port(), ip.free_port());
+    let mut floodwall = Floodwall::start(&front(web, admin, &origin));
+    let browser = floodwall_tests::Browser::start();
+    crate::open(&browser, admin);
+    floodwall.kill();
+    let state = "return document.body.dataset.state";
+    browser.wait_for(state, |state| state == "lost");
+    let told = browser.run("return document.getElementById('news').textContent");
+    assert_eq!(told, "Floodwall: connection lost; trying again.");
+    floodwall.start_again();
+    browser.wait_for(state, |state| state == "live");
 }

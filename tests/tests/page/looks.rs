@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use floodwall_tests::{Browser, Floodwall, Loopback, Origin, Repeat, Screen};
+use floodwall_tests::{Browser, Floodwall, Loopback, Origin, Repeat, Screen, needs_browser};
 use serde_json::{Value, json};
 
 use crate::{ask, front, open};
 
 #[test]
 fn it_can_be_read_on_every_screen() {
+    needs_browser!();
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let _floodwall = Floodwall::start(&front(web, admin, &origin));
@@ -83,6 +84,7 @@ return [...document.querySelectorAll('body *')].flatMap((element) => {
 /// Everything that is there for those who cannot see it, or use no mouse.
 #[test]
 fn keys_and_screen_readers_find_everything() {
+    needs_browser!();
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let _floodwall = Floodwall::start(&front(web, admin, &origin));

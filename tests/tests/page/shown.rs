@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use floodwall_tests::{Browser, Client, Floodwall, Loopback, Origin, Repeat, wait};
+use floodwall_tests::{Browser, Client, Floodwall, Loopback, Origin, Repeat, needs_browser, wait};
 use serde_json::Value;
 
 use crate::{ask, document, front, open};
@@ -46,6 +46,7 @@ fn differences(shown: &Value, document: &Value) -> BTreeMap<String, (String, Str
 
 #[test]
 fn the_page_says_what_the_status_says() {
+    needs_browser!();
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let yaml = front(web, admin, &origin);
@@ -147,6 +148,7 @@ fn assert_generations(browser: &Browser) {
 /// Whoever wrote a key, it is text.
 #[test]
 fn what_clients_write_never_becomes_markup() {
+    needs_browser!();
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let floodwall = Floodwall::start(&front(web, admin, &origin));

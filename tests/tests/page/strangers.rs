@@ -37,7 +37,14 @@ fn a_rebound_name_is_answered_with_nothing() {
     // Unless the operator gave it.
     let named = format!("address: {admin}, hosts: [rebound.test, '*.edge.test']");
     floodwall.write(&yaml.with(&format!("address: {admin}"), named));
-    assert_eq!(floodwall.reload().code, Some(0));
+    let reloaded = floodwall.reload();
+    assert!(
+        reloaded
+            .stdout
+            .contains("admin.hosts: [] -> [rebound.test, *.edge.test]"),
+        "{}",
+        reloaded.stdout
+    );
     for host in ["rebound.test", "a.edge.test:9901"] {
         assert_eq!(asked("/status", host).status, 200, "{host}");
     }
@@ -84,6 +91,22 @@ fn no_stranger_may_frame_read_or_guess() {
         );
     }
     assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+/// A page of another site takes no place of a reader's.
+#[test]
+fn other_sites_may_only_link_here() {
+    let (ip, origin) = (Loopback::claim(), Origin::start());
+    let (web, admin) = (ip.free_port(), ip.free_port());
+    let _floodwall = Floodwall::start(&front(web, admin, &origin));
+    let from_elsewhere = |path: &str, mode: &str| {
+        let request = Request::get(path)
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", mode);
+        Client::of(admin).send(&request).status
+    };
+    assert_eq!(from_elsewhere("/events", "cors"), 403);
+    assert_eq!(from_elsewhere("/", "navigate"), 200);
 }
 
 /// What has not changed is not sent again.

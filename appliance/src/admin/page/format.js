@@ -17,7 +17,7 @@ export function rate(value) {
 }
 
 /** A large number in three digits and a letter. */
-export function short(value) {
+function short(value) {
   for (const [unit, letter] of [[1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
     if (value >= unit) {
       const scaled = value / (letter === "k" ? 1e3 : unit);

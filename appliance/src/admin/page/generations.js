@@ -6,7 +6,7 @@ import { element } from "./table.js";
 /** Changes that are shown before somebody asks for the rest. */
 const SHOWN = 6;
 
-const TITLES = { started: "started", taken: "taken", refused: "refused" };
+const TITLES = { started: "started", taken: "taken", refused: "went on, the reload was refused" };
 
 export function generations(host) {
   const list = host.appendChild(element("ol", "", "history"));

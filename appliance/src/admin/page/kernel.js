@@ -4,6 +4,9 @@ import { bytes, count, moment } from "./format.js";
 import { counter, rowsOf, speed } from "./limits.js";
 import { Table, element, write } from "./table.js";
 
+/** Dropped packets that are shown one by one. */
+const SAMPLES = 8;
+
 export function prefilter(host) {
   const state = host.appendChild(element("p", "", "lead"));
   const interfaces = host.appendChild(element("ul", "", "plain"));
@@ -40,7 +43,7 @@ export function prefilter(host) {
     reasons.hide(counted.length === 0);
     limits.update(rowsOf(filter.limits, "/status/prefilter/limits", ({ name }) => name));
     limits.hide(filter.limits.length === 0);
-    samples.update(filter.samples.map((sample, index) => ({ ...sample, id: `${sample.at} ${index}` })));
+    samples.update(filter.samples.slice(0, SAMPLES).map((sample, index) => ({ ...sample, id: `${sample.at} ${index}` })));
     samples.hide(filter.samples.length === 0);
     return true;
   };

@@ -25,7 +25,7 @@ watch({ show, tell });
 
 function show({ status, blocks: list }) {
   const point = history.take(status);
-  const look = { status, blocks: list, point, deltas: history.deltas };
+  const look = { status, blocks: list, point, deltas: history.deltas, recent: history.recent };
   showHead(status);
   showFigures(find("figures"), look);
   const off = status.prefilter.on ? "" : `The pre-filter is off: ${status.prefilter.why ?? "the file has none"}.`;
@@ -77,7 +77,7 @@ const STATES = {
   silent: "no news for 5 s",
   lost: "connection lost; trying again",
   leaving: "this process is ending; looking for its successor",
-  refused: "no place for another page now; trying again",
+  refused: "no events for this page now; trying again",
 };
 
 function tell(state) {

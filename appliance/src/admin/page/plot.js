@@ -1,13 +1,16 @@
 // The last minutes of both layers on one axis of time: requests, packets, and how long answers took.
 
-import { count, rate, short, took } from "./format.js";
+import { count, rate, took } from "./format.js";
 import { PACKETS, QUANTILES, REQUESTS, WINDOW, total } from "./rates.js";
 import { element, write } from "./table.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Pixels beside and above what is drawn, for the words of the axes. */
-const MARGIN = { right: 52, top: 8 };
+/** How large the reader has his letters, beside the 15 pixels that sizes here are made for. */
+const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+
+/** Beside and above what is drawn, for the words of the axes. */
+const MARGIN = { right: 52.5, top: 8 };
 
 /** Seconds between two points that are not joined: nothing was seen between them. */
 const GAP = 3.5;
@@ -37,10 +40,10 @@ function label(x, y, anchor, text) {
   return made;
 }
 
-/** The next round number: 1, 2 or 5 and zeros. */
+/** The next round number: a digit and zeros. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
+  return [1, 2, 3, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
 }
 
 /** Runs of points that have what `of` looks for, each without a gap. */
@@ -55,7 +58,9 @@ function runs(points, of) {
     }
     if (of(point) !== null) run.push(point);
   }
-  return run.length > 0 ? [...found, run] : found;
+  const all = run.length > 0 ? [...found, run] : found;
+  // A point tells of the second before it.
+  return all.map((each) => [{ ...each[0], at: each[0].at - 1 }, ...each]);
 }
 
 class Strip {
@@ -67,10 +72,10 @@ class Strip {
     this.values = new Map(series.map((each) => [each.id, this.#entry(legend, each)]));
     head.append(legend);
     this.why = element("p", "", "quiet", "strip-why");
-    this.svg = svg("svg", { height, "aria-hidden": "true", focusable: "false" });
+    this.svg = svg("svg", { "aria-hidden": "true", focusable: "false" });
     this.grid = svg("g", { class: "grid" });
     this.areas = new Map(series.map((each) => [each.id, svg("path", { class: `${stacked ? "area" : "line"} ${each.id}` })]));
-    this.cursor = svg("line", { class: "cursor", y1: 0, y2: height });
+    this.cursor = svg("line", { class: "cursor", y1: 0 });
     // What matters most lies at the bottom of the stack, and is drawn last where lines cross.
     this.marks = svg("g", { class: "marks" });
     this.svg.append(this.grid, ...[...this.areas.values()].reverse(), this.marks, this.cursor);
@@ -89,7 +94,10 @@ class Strip {
   draw(points, width, x) {
     const of = (point) => point[this.id];
     const seen = points.some((point) => of(point) !== null);
+    this.tall = this.height * scale();
     this.svg.setAttribute("width", width);
+    this.svg.setAttribute("height", this.tall);
+    this.cursor.setAttribute("y2", this.tall);
     const most = seen ? this.#most(points) : 1;
     const y = this.stacked ? this.#linear(most) : this.#logarithmic();
     this.#rules(width, most, y);
@@ -102,25 +110,26 @@ class Strip {
   }
 
   #linear(most) {
-    return (value) => this.height - (value / most) * (this.height - MARGIN.top);
+    return (value) => this.tall - (value / most) * (this.tall - MARGIN.top);
   }
 
   #logarithmic() {
     const range = Math.log(HIGH * 2 / LOW);
     return (seconds) => {
       const clamped = Math.min(Math.max(seconds, LOW), HIGH * 2);
-      return this.height - 2 - (Math.log(clamped / LOW) / range) * (this.height - MARGIN.top - 2);
+      return this.tall - 2 - (Math.log(clamped / LOW) / range) * (this.tall - MARGIN.top - 2);
     };
   }
 
   #rules(width, most, y) {
+    const inner = width - MARGIN.right * scale();
     const marks = this.stacked
-      ? [[most / 2, short(most / 2)], [most, short(most)]].filter(([value]) => value >= 0.5)
+      ? [[most / 2, rate(most / 2)], [most, rate(most)]]
       : [[0.001, "1\u202fms"], [0.03, "30\u202fms"], [1, "1\u202fs"], [HIGH, "30\u202fs"]];
     this.grid.replaceChildren(...marks.flatMap(([value, text]) => {
-      const line = svg("line", { x1: 0, x2: width - MARGIN.right, y1: y(value), y2: y(value) });
+      const line = svg("line", { x1: 0, x2: inner, y1: y(value), y2: y(value) });
       return [line, label(width, y(value) + 4, "end", text)];
-    }), svg("line", { class: "floor", x1: 0, x2: width - MARGIN.right, y1: this.height - 0.5, y2: this.height - 0.5 }));
+    }), svg("line", { class: "floor", x1: 0, x2: inner, y1: this.tall - 0.5, y2: this.tall - 0.5 }));
   }
 
   #stack(all, x, y) {
@@ -167,7 +176,7 @@ class Strip {
 
   /** Draws where a generation began. */
   place(marks) {
-    this.marks.replaceChildren(...marks.map((x) => svg("line", { x1: x, x2: x, y1: 0, y2: this.height })));
+    this.marks.replaceChildren(...marks.map((x) => svg("line", { x1: x, x2: x, y1: 0, y2: this.tall })));
   }
 
   mark(x) {
@@ -220,7 +229,7 @@ export class Plot {
     if (this.#points.length === 0) return;
     const width = Math.max(this.host.clientWidth, 200);
     const end = this.#points.at(-1).at;
-    const inner = width - MARGIN.right;
+    const inner = width - MARGIN.right * scale();
     this.x = (at) => inner - ((end - at) / this.#span) * inner;
     const begin = end - this.#span;
     const shown = this.#points.filter(({ at }) => at >= begin);
@@ -240,16 +249,16 @@ export class Plot {
     const labels = ticks.filter((_, index) => inner > 420 || index % 2 === 0).map((back) => {
       const x = inner - (back / this.#span) * inner;
       const anchor = back === 0 ? "end" : back === this.#span ? "start" : "middle";
-      return label(x, 14, anchor, back === 0 ? "now" : `\u2212${step < 60 ? `${back}\u202fs` : `${back / 60}\u202fmin`}`);
+      return label(x, 14 * scale(), anchor, back === 0 ? "now" : `\u2212${step < 60 ? `${back}\u202fs` : `${back / 60}\u202fmin`}`);
     });
-    const marks = passages.map(({ at, generation }) => label(this.x(at), 28, "middle", `gen ${generation}`));
+    const marks = passages.map(({ at, generation }) => label(this.x(at), 28 * scale(), "middle", `gen ${generation}`));
     this.axis.replaceChildren(...labels, ...marks);
-    this.axis.setAttribute("height", marks.length > 0 ? 34 : 20);
+    this.axis.setAttribute("height", (marks.length > 0 ? 34 : 20) * scale());
   }
 
   #point(event) {
     const { left } = this.host.getBoundingClientRect();
-    const inner = this.host.clientWidth - MARGIN.right;
+    const inner = this.host.clientWidth - MARGIN.right * scale();
     const part = Math.min(Math.max((event.clientX - left) / inner, 0), 1);
     this.scrubber.value = Math.round((part - 1) * this.#span);
     this.#read();

@@ -40,6 +40,26 @@ function packetClass(count) {
   return ["blocked", "blocked-host", "denied"].includes(count.reason) ? "blocked" : "other";
 }
 
+/** Histograms of the last seconds, each under a name of the caller's. */
+export class Recent {
+  #looks = new Map();
+
+  /** Forgets all: another process counts from nothing. */
+  clear() {
+    this.#looks.clear();
+  }
+
+  /** What a histogram took in since the first of the last looks at it. */
+  of(name, buckets) {
+    const looks = this.#looks.get(name) ?? [];
+    looks.push(buckets);
+    if (looks.length > INTERVAL + 1) looks.shift();
+    this.#looks.set(name, looks);
+    const counts = new Map(looks[0].map(({ most_seconds, count }) => [most_seconds, count]));
+    return buckets.map(({ most_seconds, count }) => ({ most_seconds, count: count - (counts.get(most_seconds) ?? 0) }));
+  }
+}
+
 /** The rates of change of counters between two looks, each under a name of the caller's. */
 export class Deltas {
   #before = new Map();
@@ -66,14 +86,14 @@ export class Deltas {
 export class History {
   points = [];
   deltas = new Deltas();
+  recent = new Recent();
   #last = null;
-  #times = [];
 
   /** Takes a status in, and returns its point. */
   take(status) {
     const process = `${status.pid} ${status.since}`;
     const same = this.#last && this.#last.process === process && this.#last.uptime < status.uptime_seconds;
-    if (!same) this.#times = [];
+    if (!same) this.recent.clear();
     this.deltas.begin(same ? status.uptime_seconds - this.#last.uptime : 0);
     this.#last = { process, uptime: status.uptime_seconds };
     const point = {
@@ -107,35 +127,25 @@ export class History {
   }
 
   #quantiles(status) {
-    const durations = status.routes.map(({ duration }) => duration);
-    this.#times.push(sumOfBuckets(durations));
-    if (this.#times.length > INTERVAL + 1) this.#times.shift();
-    const first = this.#times[0];
-    const grown = this.#times.at(-1).map(({ end, count }, at) => ({ end, count: count - (first[at]?.count ?? 0) }));
-    return Object.fromEntries(QUANTILES.map(({ id, share }) => [id, quantile(grown, share)]));
+    const buckets = this.recent.of("all", sum(status.routes.map(({ duration }) => duration.buckets)));
+    return Object.fromEntries(QUANTILES.map(({ id, share }) => [id, quantile(buckets, share)]));
   }
 }
 
-/** The histograms of several routes as one. */
-function sumOfBuckets(durations) {
-  const [first, ...rest] = durations.map(({ buckets }) => buckets);
+/** Several histograms as one. */
+function sum([first, ...rest]) {
   return (first ?? []).map(({ most_seconds, count }, at) => ({
-    end: most_seconds ?? Infinity,
-    count: rest.reduce((sum, buckets) => sum + buckets[at].count, count),
+    most_seconds,
+    count: rest.reduce((all, buckets) => all + buckets[at].count, count),
   }));
 }
 
 /** The end of the bucket that holds the time which this share of all does not exceed; null without any. */
-function quantile(buckets, share) {
+export function quantile(buckets, share) {
   const all = buckets.reduce((sum, { count }) => sum + count, 0);
   let counted = 0;
   const holder = buckets.find(({ count }) => (counted += count) >= all * share && count > 0);
-  return all > 0 ? holder.end : null;
-}
-
-/** The time under which this share of all answers since the start stayed. */
-export function quantileOf(duration, share) {
-  return quantile(sumOfBuckets([duration]), share);
+  return all > 0 ? holder.most_seconds ?? Infinity : null;
 }
 
 /** All rates of a point together; null when there is none. */

@@ -2,14 +2,15 @@
 
 import { count, moment, rate, share, span, took } from "./format.js";
 import { counter, rowsOf, speed } from "./limits.js";
-import { quantileOf } from "./rates.js";
+import { quantile } from "./rates.js";
 import { Table, element, write } from "./table.js";
 
-const quantile = (title, share) => ({
+/** A column of the time that this share of the last answers stayed under. */
+const within = (title, share) => ({
   title,
   number: true,
-  show: (row) => took(quantileOf(row.duration, share)),
-  sort: (row) => quantileOf(row.duration, share) ?? 0,
+  show: ({ recent }) => took(quantile(recent, share)),
+  sort: ({ recent }) => quantile(recent, share) ?? 0,
 });
 
 const ofClass = (list, name) => list.find((each) => each.class === name)?.count ?? 0;
@@ -24,7 +25,7 @@ const answers = (title, name, mark) => ({
 });
 
 export function routes(host) {
-  const table = new Table(host, "Routes that have had requests; times are those since the start", [
+  const table = new Table(host, "Counts since the start; times of the last 10 seconds", [
     { title: "Route", show: ({ name }) => name, at: ({ at }) => `${at}/name` },
     speed("Requests/s", (row) => row.speed),
     { title: "Requests", number: true, show: (row) => count(row.duration.count), sort: (row) => row.duration.count, at: ({ at }) => `${at}/duration/count` },
@@ -32,13 +33,17 @@ export function routes(host) {
     answers("3xx", "3xx"),
     answers("4xx", "4xx"),
     answers("5xx", "5xx", "failed"),
-    quantile("p50", 0.5),
-    quantile("p90", 0.9),
-    quantile("p99", 0.99),
+    within("p50", 0.5),
+    within("p90", 0.9),
+    within("p99", 0.99),
   ]);
-  return ({ status, deltas }) => {
+  return ({ status, deltas, recent }) => {
     const rows = rowsOf(status.routes, "/status/routes", ({ name }) => name);
-    table.update(rows.map((row) => ({ ...row, speed: deltas.of(`route ${row.name}`, row.duration.count) })));
+    table.update(rows.map((row) => ({
+      ...row,
+      speed: deltas.of(`route ${row.name}`, row.duration.count),
+      recent: recent.of(`route ${row.name}`, row.duration.buckets),
+    })));
     return rows.length > 0;
   };
 }
@@ -52,15 +57,17 @@ export function upstreams(host) {
     speed("Requests/s", (row) => row.speed),
     counter("Requests", "requests"),
     counter("In flight", "in_flight"),
-    { title: "p99", number: true, show: ({ upstream }) => took(quantileOf(upstream.response_time, 0.99)) },
+    within("p99 of all", 0.99),
     { title: "Weight", number: true, show: ({ weight, share: part }) => (part < 1 ? `${share(part)} of ${weight}` : String(weight)), sort: ({ weight }) => weight },
     { title: "Last error", long: true, show: ({ last_error: error }) => (error ? `${error.what}, ${span(error.seconds_ago)} ago` : "none") },
   ]);
   const notes = host.appendChild(element("p", "", "quiet"));
-  return ({ status, deltas }) => {
-    const rows = status.upstreams.flatMap((upstream, index) =>
-      rowsOf(upstream.servers, `/status/upstreams/${index}/servers`, ({ address }, at) => `${upstream.name} ${address} ${at}`)
-        .map((row) => ({ ...row, upstream, speed: deltas.of(`server ${row.id}`, row.requests) })));
+  return ({ status, deltas, recent }) => {
+    const rows = status.upstreams.flatMap((upstream, index) => {
+      const times = recent.of(`upstream ${upstream.name}`, upstream.response_time.buckets);
+      return rowsOf(upstream.servers, `/status/upstreams/${index}/servers`, ({ address }, at) => `${upstream.name} ${address} ${at}`)
+        .map((row) => ({ ...row, upstream, recent: times, speed: deltas.of(`server ${row.id}`, row.requests) }));
+    });
     table.update(rows);
     write(notes, status.upstreams.map(note).filter(Boolean).join(" "));
     return rows.length > 0 || status.upstreams.length > 0;

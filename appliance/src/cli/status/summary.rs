@@ -84,7 +84,22 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
     writeln!(
         out,
         "             finished {}",
-        finished(&requests.finished)
+        counts(
+            requests
+                .finished
+                .iter()
+                .map(|each| (each.count, each.class.as_str()))
+        )
+    )?;
+    writeln!(
+        out,
+        "             decided  {}",
+        counts(
+            requests
+                .verdicts
+                .iter()
+                .map(|each| (each.count, each.verdict.as_str()))
+        )
     )?;
     blocks(out, status)?;
     state::summary(out, status.state.as_ref())
@@ -139,15 +154,14 @@ fn last_reload(out: &mut impl Write, last: Option<&LastReload>) -> io::Result<()
     }
 }
 
-fn finished(classes: &[document::ClassCount]) -> String {
-    let classes: Vec<String> = classes
-        .iter()
-        .filter(|class| class.count > 0)
-        .map(|class| format!("{} {}", class.count, class.class))
+fn counts<'a>(counts: impl Iterator<Item = (u64, &'a str)>) -> String {
+    let counts: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, of)| format!("{count} {of}"))
         .collect();
-    if classes.is_empty() {
+    if counts.is_empty() {
         "none".to_owned()
     } else {
-        classes.join(", ")
+        counts.join(", ")
     }
 }
