@@ -72,6 +72,11 @@ impl Proxy {
 
     /// Writes a response of our own and ends the phases.
     async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
+        // In a box, like all that few requests need: every request carries what stands in the future of its phase.
+        Box::pin(Self::write(session, answer)).await
+    }
+
+    async fn write(session: &mut Session, answer: Answer) -> Result<bool> {
         if answer.header.status.as_u16() >= 400 && grpc::is_call(session.req_header()) {
             grpc::respond(session, &answer)?;
             return Ok(true);
@@ -182,7 +187,8 @@ impl Proxy {
         match upgrade::wanted(session.req_header()) {
             Ok(None) => Ok(false),
             Ok(Some(protocols)) => {
-                upgrade::open(&self.host, &self.connector, session, ctx, &protocols).await
+                let opened = upgrade::open(&self.host, &self.connector, session, ctx, &protocols);
+                Box::pin(opened).await
             }
             Err(fault) => self.malformed(session, ctx, fault).await,
         }
@@ -191,16 +197,17 @@ impl Proxy {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = Exchange;
+    /// In a box: the engine hands it on by value, from each of its futures to the next.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::new(&self.host)
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Exchange::new(&self.host))
     }
 
     /// No module is used: each would cost every request.
     fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
         let (connection, progress) = session::origin(session)?;
         progress.enter(Phase::Request);
         let rules = &connection.rules;
@@ -215,7 +222,7 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let Some(connection) = ctx.connection.clone() else {
             return Error::e_explain(ErrorType::InternalError, "a request without its connection");
         };
@@ -280,7 +287,7 @@ impl ProxyHttp for Proxy {
                 admission::Verdict::Admitted(admission) => Waited::Admitted(admission),
                 admission::Verdict::Refused(refusal) => Waited::Refused(refusal),
                 admission::Verdict::Waits(pending) => {
-                    let wait = pending.wait(session::gone(session));
+                    let wait = Box::pin(pending.wait(session::gone(session)));
                     match &mut ctx.pass {
                         Some(pass) => pass.aside(wait).await,
                         None => wait.await,
@@ -302,8 +309,8 @@ impl ProxyHttp for Proxy {
         if let (Some(index), Some(visitor)) = (route.rule.gate, visitor) {
             let gate = generation.gate(index);
             let (now, chance) = (SystemTime::now(), self.host.chance());
-            let entered = gate.enter(&self.host.journal, visitor, now, chance).await;
-            if let Err(refused) = entered {
+            let entered = gate.enter(&self.host.journal, visitor, now, chance);
+            if let Err(refused) = Box::pin(entered).await {
                 ctx.verdict = Verdict::Gate;
                 ctx.error = Some(refused.word());
                 return Self::respond(session, gate::answer(gate, refused)?).await;
@@ -317,7 +324,7 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         http2::pass(&self.host, session, body, end, ctx);
         if ctx.copy.is_some() {
@@ -349,7 +356,7 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         session: &mut Session,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         onward::peer(&self.host, session, ctx)
     }
@@ -361,7 +368,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         fd: RawFd,
         _digest: Option<&Digest>,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         onward::connected(&self.host, ctx, fd, reused)
     }
@@ -370,7 +377,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         onward::unreachable(&self.host, session, ctx, &mut error);
@@ -382,7 +389,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
         client_reused: bool,
     ) -> Box<Error> {
         onward::broken(&self.host, session, ctx, &mut error, client_reused);
@@ -393,7 +400,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         http2::await_body(&self.host, session, ctx);
         forward::rewrite(session.req_header(), request, ctx)?;
@@ -405,7 +412,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         onward::answered(&self.host, session, ctx, response.status)?;
         report::intercept(response.status, ctx)
@@ -415,7 +422,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         if self.host.leaving.load(Relaxed) {
             session.set_keepalive(None);
@@ -430,7 +437,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
         if let Some(encoder) = &mut ctx.encoder {
             report::encode(encoder, body, end)?;
@@ -454,17 +461,17 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: &Error,
-        ctx: &mut Exchange,
+        ctx: &mut Self::CTX,
     ) -> FailToProxy {
         report::failure(&self.host, session, error, ctx).await
     }
 
-    fn suppress_error_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Self::CTX, _error: &Error) -> bool {
         // The access log has it, with what it was about.
         true
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         report::finish(&self.host, session, error, ctx);
     }
 }

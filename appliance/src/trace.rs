@@ -3,16 +3,16 @@
 //! The proxy makes no spans. A valid context goes through as it came, so that the client's span is the parent of
 //! the server's; one that is not valid would be read in two ways, and goes nowhere.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-pub const PARENT: &str = "traceparent";
-pub const STATE: &str = "tracestate";
+pub static PARENT: HeaderName = HeaderName::from_static("traceparent");
+pub static STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The id of the trace that a request says it belongs to; none when it says nothing, or nothing valid.
 ///
 /// Source: Trace Context, level 1, section 3.2, <https://www.w3.org/TR/trace-context-1/>.
 pub fn id(headers: &HeaderMap) -> Option<&str> {
-    let mut parents = headers.get_all(PARENT).iter();
+    let mut parents = headers.get_all(&PARENT).iter();
     let parent = parents.next()?.to_str().ok()?;
     if parents.next().is_some() {
         return None;
@@ -94,9 +94,9 @@ mod tests {
             HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         let mut headers = HeaderMap::new();
         assert_eq!(id(&headers), None);
-        headers.append(PARENT, parent.clone());
+        headers.append(&PARENT, parent.clone());
         assert_eq!(id(&headers), Some(TRACE));
-        headers.append(PARENT, parent);
+        headers.append(&PARENT, parent);
         assert_eq!(id(&headers), None);
     }
 }

@@ -70,7 +70,7 @@ pub struct Exchange {
     pub(super) body_bytes: u64,
     /// Bytes of the response's body that the limits were told of.
     pub(super) counted_out: u64,
-    request_id: RequestId,
+    pub(super) request_id: RequestId,
     place: Option<Place>,
     _underway: Underway,
 }

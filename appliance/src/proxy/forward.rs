@@ -34,7 +34,7 @@ pub(super) fn rewrite(
         }
     };
     let peer = connection.peer_field.as_ref();
-    match chain(from, trusted) {
+    match trusted.then(|| chain(from)).flatten() {
         Some(before) => {
             let peer = peer.and_then(|peer| peer.to_str().ok());
             let hops = peer.map_or(before.clone(), |peer| format!("{before}, {peer}"));
@@ -56,10 +56,10 @@ pub(super) fn rewrite(
             request.remove_header("x-forwarded-host");
         }
     }
-    request.insert_header("x-request-id", ctx.id())?;
+    request.insert_header("x-request-id", &ctx.request_id.digits()[..])?;
     if trace::id(&from.headers).is_none() {
-        request.remove_header(trace::PARENT);
-        request.remove_header(trace::STATE);
+        request.remove_header(&trace::PARENT);
+        request.remove_header(&trace::STATE);
     }
     match &ctx.route {
         Some(route) => {
@@ -118,12 +118,11 @@ fn retarget(request: &mut RequestHeader, rewrite: &Rewrite, from: &RequestHeader
 }
 
 /// The hops that a trusted proxy names, over all its fields.
-fn chain(from: &RequestHeader, trusted: bool) -> Option<String> {
+fn chain(from: &RequestHeader) -> Option<String> {
     let fields = from.headers.get_all("x-forwarded-for");
     let hops: Vec<_> = fields
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .filter(|_| trusted)
         .filter(|hops| !hops.trim().is_empty())
         .collect();
     (!hops.is_empty()).then(|| hops.join(", "))

@@ -171,18 +171,19 @@ pub(super) fn finish(
     if let Some(progress) = &ctx.progress {
         progress.finished();
     }
-    let request = view(session.req_header());
-    let broken = error.map(|error| error.etype().as_str());
-    let end = End {
-        method: request.method,
-        host: request.host,
-        path: request.path,
-        status,
-        bytes: session.body_bytes_sent() as u64,
-        error: ctx.error.or(broken),
-        trace_id: trace::id(&session.req_header().headers),
-    };
-    log(host, &connection, ctx, &end);
+    log(host, &connection, ctx, || {
+        let request = view(session.req_header());
+        let broken = error.map(|error| error.etype().as_str());
+        End {
+            method: request.method,
+            host: request.host,
+            path: request.path,
+            status,
+            bytes: session.body_bytes_sent() as u64,
+            error: ctx.error.or(broken),
+            trace_id: trace::id(request.headers),
+        }
+    });
 }
 
 /// Counts a request that ends without a session, and writes its line.
@@ -212,7 +213,7 @@ pub(super) fn abandoned(ctx: &mut Exchange) {
         error: ctx.error.or(Some(error)),
         trace_id: None,
     };
-    log(host, &connection, ctx, &end);
+    log(host, &connection, ctx, || end);
 }
 
 /// Counts a request that ends after its session, and writes its line.
@@ -240,7 +241,7 @@ pub(super) fn left_engine(
         error: ctx.error.or(outcome.error),
         trace_id: trace::id(&asked.headers),
     };
-    log(host, &connection, ctx, &end);
+    log(host, &connection, ctx, || end);
 }
 
 /// How a request ended.
@@ -262,10 +263,11 @@ fn count_request(host: &Host, ctx: &Exchange, status: u16) {
     }
 }
 
-fn log(host: &Host, connection: &Connection, ctx: &Exchange, end: &End<'_>) {
+fn log<'a>(host: &Host, connection: &Connection, ctx: &Exchange, end: impl FnOnce() -> End<'a>) {
     if !host.access_log.is_on() {
         return;
     }
+    let end = end();
     let now = host.now();
     let upstream = ctx.upstream().ok();
     host.access_log.write(&Entry {

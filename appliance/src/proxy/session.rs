@@ -133,8 +133,9 @@ const NO_TARGET: Fault = Fault {
 /// The parts of a request that rules may look at. The target was checked to be ASCII.
 pub fn view(head: &RequestHeader) -> RequestView<'_> {
     let target = str::from_utf8(head.raw_path()).unwrap_or("/");
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
+    // Bytes are searched faster than characters, and both are ASCII.
+    let (path, query) = match target.bytes().position(|byte| byte == b'?') {
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
         None => (target, None),
     };
     RequestView {
@@ -156,11 +157,13 @@ pub(super) fn authority(head: &RequestHeader) -> &str {
 
 fn host(head: &RequestHeader) -> &str {
     let authority = authority(head);
-    let end = match authority.rfind(']') {
-        Some(bracket) => bracket + 1,
-        None => authority.find(':').unwrap_or(authority.len()),
+    let at = |byte| authority.bytes().position(|other| other == byte);
+    let end = if authority.starts_with('[') {
+        at(b']').map(|bracket| bracket + 1)
+    } else {
+        at(b':')
     };
-    &authority[..end]
+    &authority[..end.unwrap_or(authority.len())]
 }
 
 /// The response that the client was given, if it was given more than interim ones.

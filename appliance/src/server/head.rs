@@ -79,10 +79,17 @@ impl Head {
 
     /// Looks at the bytes that came next, and tells how many of them belong to the head.
     pub(super) fn take(&mut self, bytes: &[u8], most: Most) -> usize {
-        for (at, &byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
             if self.has_ended() || self.fault.is_some() {
                 return at;
             }
+            let plain = self.plain(&bytes[at..], most);
+            if plain > 0 {
+                at += plain;
+                continue;
+            }
+            at += 1;
             self.bytes += 1;
             self.fault = self.next(byte, most).err();
             if self.fault.is_none() && self.bytes > most.bytes {
@@ -90,6 +97,27 @@ impl Head {
             }
         }
         bytes.len()
+    }
+
+    /// Passes over bytes that change nothing, which most of a head are, and tells how many.
+    fn plain(&mut self, bytes: &[u8], most: Most) -> usize {
+        if self.after_cr {
+            return 0;
+        }
+        // The byte that is one too many is found as any other.
+        let room = usize::try_from(most.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let bytes = &bytes[..bytes.len().min(room)];
+        let run = match self.at {
+            At::Value => run(bytes, in_value),
+            At::RequestLine => run(bytes, in_request_line),
+            At::Name => run(bytes, is_token),
+            _ => return 0,
+        };
+        if self.at == At::Name {
+            bytes[..run].iter().for_each(|byte| self.name.push(*byte));
+        }
+        self.bytes += run as u64;
+        run
     }
 
     /// What is wrong with the head, as far as it has come.
@@ -115,7 +143,7 @@ impl Head {
                 At::Start | At::RequestLine => self.request_line(byte),
                 At::FieldLine => self.field_line(byte, most),
                 At::Name => self.name(byte),
-                At::Value if byte != b'\t' && byte.is_ascii_control() => Err(CONTROL),
+                At::Value if !in_value(byte) => Err(CONTROL),
                 At::Value | At::LastByte | At::End => Ok(()),
             },
         }
@@ -147,8 +175,7 @@ impl Head {
                 self.spaces += 1;
                 Ok(())
             }
-            // A fragment is the client's own; the parser would cut it off (RFC 9112, 3.2).
-            b'!' | b'"' | b'$'..=b'~' => Ok(()),
+            _ if in_request_line(byte) => Ok(()),
             _ => Err(ODD_LINE),
         }
     }
@@ -214,9 +241,28 @@ impl Name {
     }
 }
 
+/// How many bytes there are before the first one that is none of them.
+#[inline]
+fn run(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
+    let other = bytes.iter().position(|byte| !is_one(*byte));
+    other.unwrap_or(bytes.len())
+}
+
+/// What a field's value may be made of (RFC 9110, 5.5).
+fn in_value(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
+}
+
+/// What the parts of a request line may be made of. A fragment is the client's own; the parser would cut it off
+/// (RFC 9112, 3.2).
+fn in_request_line(byte: u8) -> bool {
+    matches!(byte, b'!' | b'"' | b'$'..=b'~')
+}
+
 /// RFC 9110, 5.6.2.
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 #[cfg(test)]
@@ -246,6 +292,14 @@ mod tests {
 
     fn fault(bytes: &[u8]) -> Option<Fault> {
         looked_at(bytes).1
+    }
+
+    #[test]
+    fn a_token_is_made_of_what_the_standard_lists() {
+        for byte in 0..=u8::MAX {
+            let listed = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(is_token(byte), listed, "{byte}");
+        }
     }
 
     #[test]
