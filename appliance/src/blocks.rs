@@ -21,9 +21,11 @@ use crate::{
 /// A block that was not made because it could lock out somebody it must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsafe {
-    #[error("{0} is in clients.trusted_proxies: a block would drop everybody behind that proxy")]
+    #[error(
+        "{0} is in clients.trusted_proxies: a block would drop everybody behind that proxy; take it out of there first"
+    )]
     TrustedProxy(IpAddr),
-    #[error("{0} is in prefilter.allow, which is never blocked")]
+    #[error("{0} is in prefilter.allow, which is never blocked; take it out of there first")]
     Allowed(IpAddr),
     #[error("the flow table could not take the block of {0} in this moment; try again")]
     Busy(IpAddr),

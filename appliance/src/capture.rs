@@ -37,7 +37,7 @@ pub struct Capture {
 pub enum CaptureError {
     #[error("cannot read {}: {cause}", .path.display())]
     Io { path: PathBuf, cause: io::Error },
-    #[error("{} is neither pcap nor pcapng", .0.display())]
+    #[error("{} is neither pcap nor pcapng, which `tcpdump -w` writes", .0.display())]
     Unknown(PathBuf),
     #[error("{} is damaged: {cause}", .path.display())]
     Damaged { path: PathBuf, cause: PcapError },

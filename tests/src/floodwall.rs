@@ -24,6 +24,9 @@ const ACCESS_LOG: &str = "access.log";
 const LOG: &str = "floodwall.log";
 const MANAGER: &str = "notify.sock";
 
+/// The user whom nothing belongs to.
+const NOBODY: u32 = 65_534;
+
 /// Where and as whom the service is to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Launch<'h> {
@@ -65,7 +68,7 @@ impl<'h> Launch<'h> {
     #[must_use]
     pub fn as_nobody(self) -> Self {
         Self {
-            user: Some(65_534),
+            user: Some(NOBODY),
             ..self
         }
     }
@@ -265,6 +268,18 @@ impl Floodwall<'_> {
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.join(SOCKET)
+    }
+
+    /// The same, from a user without any privilege, who has a copy of the program.
+    pub fn ask_as_nobody(&self, arguments: &[&str]) -> Answer {
+        let home = Scratch::new();
+        home.give_to(NOBODY);
+        run(Launch::default()
+            .as_nobody()
+            .command(&home)
+            .args(arguments)
+            .arg("--socket")
+            .arg(self.folder.join(SOCKET)))
     }
 
     /// A command that asks the running service, on a terminal with so many columns and rows, and with this

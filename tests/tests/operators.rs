@@ -1,8 +1,12 @@
 //! What operators type and read: the commands and their exit codes, the admin address, the control socket.
 
-use std::{net::SocketAddr, os::unix::fs::PermissionsExt};
+use std::{
+    fs::{self, Permissions},
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+};
 
-use floodwall_tests::{Client, Floodwall, Loopback, Request, Yaml, eventually};
+use floodwall_tests::{Client, Floodwall, Loopback, Request, Yaml, eventually, needs_root};
 use serde_json::Value;
 
 fn front(web: SocketAddr, admin: SocketAddr) -> Yaml {
@@ -164,6 +168,25 @@ fn the_control_socket_is_for_its_owner_and_group() {
         second.stderr
     );
     assert_eq!(floodwall.status()["pid"], floodwall.pid());
+}
+
+#[test]
+fn who_may_not_ask_is_told_who_may() {
+    needs_root!();
+    let ip = Loopback::claim();
+    let floodwall = Floodwall::start(&front(ip.free_port(), ip.free_port()));
+    let refusal = |path: &str| {
+        let answer = floodwall.ask_as_nobody(&["status"]);
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""));
+        let words = format!("{path} may only be opened by user root: try with sudo -u root");
+        assert!(answer.stderr.contains(&words), "{}", answer.stderr);
+    };
+    // The folder keeps others out, and where it does not the socket does.
+    let folder = floodwall.folder();
+    let socket = folder.join("floodwall.sock");
+    refusal(folder.to_str().expect("a plain path"));
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("it is ours");
+    refusal(socket.to_str().expect("a plain path"));
 }
 
 #[test]

@@ -203,7 +203,9 @@ impl Remove {
 /// What became of a block that was to end, in words.
 pub(super) fn removed(source: &str, count: usize) -> Result<String, Failure> {
     match count {
-        0 => Err(Failure::Failed(format!("{source} was not blocked"))),
+        0 => Err(Failure::Failed(format!(
+            "{source} was not blocked; `floodwall blocks list` shows who is"
+        ))),
         _ => Ok(format!("{source} is let in again")),
     }
 }

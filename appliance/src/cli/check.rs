@@ -11,13 +11,10 @@ use serde::Serialize;
 
 use super::{
     Failure, print_json,
-    target::{DEFAULT_FILE, unexpected},
+    target::{DEFAULT_FILE, ask_at, unexpected},
 };
 use crate::{
-    control::{
-        client::ask,
-        protocol::{Reply, Request},
-    },
+    control::protocol::{Reply, Request},
     generation::Generation,
     reload::Comparison,
 };
@@ -161,10 +158,9 @@ fn counted(count: usize, noun: &str) -> String {
 fn compared(socket: &Path, file: &Path) -> Result<Comparison, Failure> {
     let text = Config::text_at(file).map_err(|problems| wrong(&problems))?;
     let file = std::path::absolute(file).map_err(|error| Failure::Failed(error.to_string()))?;
-    match ask(socket, &Request::Compare { file, text }) {
-        Ok(Reply::Compared(comparison)) => Ok(comparison),
-        Ok(other) => Err(unexpected(&other)),
-        Err(error) => Err(Failure::Failed(error.to_string())),
+    match ask_at(socket, &Request::Compare { file, text })? {
+        Reply::Compared(comparison) => Ok(comparison),
+        other => Err(unexpected(&other)),
     }
 }
 

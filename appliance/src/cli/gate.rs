@@ -113,7 +113,12 @@ impl Apply {
         } else {
             fs::read_to_string(&self.file)
         };
-        read.map_err(|error| Failure::Failed(format!("{}: {error}", self.file)))
+        read.map_err(|error| {
+            let file = &self.file;
+            Failure::Failed(format!(
+                "{file} cannot be read: {error}; - is standard input"
+            ))
+        })
     }
 }
 

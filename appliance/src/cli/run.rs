@@ -25,7 +25,10 @@ impl Run {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         run::run(&self.config).map_err(|error| match error {
             BootError::Configuration(_) => Failure::Wrong(error.to_string()),
-            _ => Failure::Failed(format!("floodwall does not start: {error}")),
+            _ => Failure::Failed(format!(
+                "floodwall does not start: {error}\n`floodwall doctor -c {}` says how to mend what is wrong",
+                self.config.display()
+            )),
         })
     }
 }

@@ -71,8 +71,10 @@ fn socket_of(file: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// An answer that does not belong to the question: the two ends are not the same program.
-pub(super) fn unexpected(reply: &Reply) -> Failure {
-    Failure::Failed(format!(
-        "the service gave an answer to another question: {reply:?}"
-    ))
+pub(super) fn unexpected(_: &Reply) -> Failure {
+    Failure::Failed(
+        "the service gave the answer to another question; it may be of another release than this program: systemctl \
+         restart floodwall"
+            .to_owned(),
+    )
 }

@@ -76,8 +76,11 @@ impl Top {
         if self.once || self.json || !terminal::is_there() {
             return self.print(out, &socket, &first);
         }
-        live::watch(socket, self.every, first)
-            .map_err(|error| Failure::Failed(format!("the terminal cannot be used: {error}")))
+        live::watch(socket, self.every, first).map_err(|error| {
+            Failure::Failed(format!(
+                "the terminal cannot be used: {error}; `floodwall top --once` needs none"
+            ))
+        })
     }
 
     /// Prints what happens between two looks.

@@ -1,35 +1,21 @@
 //! The other end of the control socket: how the command line asks.
 
+mod unanswered;
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::{fs::MetadataExt, net::UnixStream},
-    path::{Path, PathBuf},
+    os::unix::{fs::FileTypeExt, net::UnixStream},
+    path::Path,
     time::Duration,
 };
+
+pub use unanswered::AskError;
+use unanswered::Closed;
 
 use super::protocol::{DecodeError, MAX_REPLY, Reply, Request, decode, encode};
 
 /// How long one answer may take. A reload of 10,000 rules takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    #[error(
-        "nothing answers on {}: is floodwall running, and started with this file? (name its file with -c, or \
-         its socket with --socket)",
-        .0.display()
-    )]
-    NotRunning(PathBuf),
-    #[error("{} may only be opened by {owner}: ask as that user, or join the group", .socket.display())]
-    Forbidden { socket: PathBuf, owner: String },
-    #[error("cannot talk to {}: {cause}", .socket.display())]
-    Broken { socket: PathBuf, cause: io::Error },
-    #[error("{} answered after {PATIENCE:?} with nothing: see the service's log", .0.display())]
-    Silent(PathBuf),
-    #[error("what listens on {} {cause}", .socket.display())]
-    Strange { socket: PathBuf, cause: DecodeError },
-}
 
 /// Asks one question and waits for the answer.
 ///
@@ -67,14 +53,16 @@ fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
     written.and(Err(io::ErrorKind::UnexpectedEof.into()))
 }
 
-fn no_connection(socket: &Path, cause: io::Error) -> AskError {
-    let socket = socket.to_owned();
+fn no_connection(path: &Path, cause: io::Error) -> AskError {
+    let socket = path.to_owned();
+    let is_socket = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|meta| meta.file_type().is_socket())
+    };
     match cause.kind() {
+        io::ErrorKind::ConnectionRefused if !is_socket(path) => AskError::NotASocket(socket),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(socket),
-        io::ErrorKind::PermissionDenied => AskError::Forbidden {
-            owner: owner(&socket),
-            socket,
-        },
+        io::ErrorKind::PermissionDenied => AskError::Forbidden(Closed::on_the_way_to(path)),
         _ => AskError::Broken { socket, cause },
     }
 }
@@ -85,22 +73,6 @@ fn no_answer(socket: &Path, cause: io::Error) -> AskError {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Silent(socket),
         _ => AskError::Broken { socket, cause },
     }
-}
-
-/// Who may open a path, in words.
-fn owner(path: &Path) -> String {
-    use nix::unistd::{Gid, Group, Uid, User};
-    // A folder on the way may be closed to us; then its owner is unknown too.
-    let Ok(meta) = path.metadata() else {
-        return "its owner and group".to_owned();
-    };
-    let user = User::from_uid(Uid::from_raw(meta.uid())).ok().flatten();
-    let group = Group::from_gid(Gid::from_raw(meta.gid())).ok().flatten();
-    format!(
-        "user {} and group {}",
-        user.map_or_else(|| meta.uid().to_string(), |user| user.name),
-        group.map_or_else(|| meta.gid().to_string(), |group| group.name)
-    )
 }
 
 #[cfg(test)]
@@ -118,6 +90,10 @@ mod tests {
             error.to_string().contains("is floodwall running"),
             "{error}"
         );
+        std::fs::write(&socket, "notes").unwrap();
+        let error = ask(&socket, &Request::Status).unwrap_err();
+        assert!(error.to_string().contains("is no socket"), "{error}");
+        std::fs::remove_file(&socket).unwrap();
         drop(UnixListener::bind(&socket).unwrap());
         assert!(matches!(
             ask(&socket, &Request::Status),
@@ -129,6 +105,11 @@ mod tests {
     fn strangers_and_the_dead_are_told_apart() {
         for (answer, expected) in [
             (&b"HTTP/1.1 400\r\n\r\n"[..], "not a message"),
+            (b"{\"version\":2,\"body\":{}}\n", "speaks version 2"),
+            (
+                b"{\"version\":2,\"body\":{}}\n",
+                "systemctl restart floodwall",
+            ),
             (b"", "unexpected end of file"),
             (b"{\"ver", "unexpected end of file"),
         ] {

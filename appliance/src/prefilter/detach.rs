@@ -8,9 +8,13 @@ use super::rules::settings;
 /// The pre-filter was not detached.
 #[derive(Debug, thiserror::Error)]
 pub enum DetachError {
-    #[error("the configuration has no prefilter")]
+    #[error(
+        "the configuration has no prefilter; name the file that the service was started with (-c)"
+    )]
     None,
-    #[error("floodwall is running; stop it first, or what it drops would come through at once")]
+    #[error(
+        "floodwall is running; stop it first (systemctl stop floodwall), or what it drops would come through at once"
+    )]
     Running,
     #[error(transparent)]
     Kernel(xdp::Error),

@@ -62,9 +62,9 @@ pub enum State {
 /// Why nothing can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
-    #[error("the configuration has no prefilter")]
+    #[error("the configuration has no prefilter; name the file of one that has (-c)")]
     None,
-    #[error("there is no interface {0} here")]
+    #[error("there is no interface {0} here; `ip -brief link` shows those there are")]
     Interface(String),
     #[error("packets cannot be run through the program: {0}")]
     Kernel(#[from] xdp::Error),

@@ -89,6 +89,12 @@ fn without_a_service_the_words_say_what_to_do() {
         &["check", "--diff"],
     ] {
         let said = stderr(&site.floodwall(command).code(1));
-        assert!(said.contains("is floodwall running"), "{command:?}: {said}");
+        for words in [
+            "is floodwall running",
+            "systemctl start floodwall",
+            site.socket().to_str().unwrap(),
+        ] {
+            assert!(said.contains(words), "{command:?}: {said}");
+        }
     }
 }

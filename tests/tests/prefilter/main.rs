@@ -8,3 +8,4 @@ mod edge;
 mod frame;
 mod reload;
 mod seen;
+mod top;
