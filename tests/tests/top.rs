@@ -77,7 +77,7 @@ fn a_small_screen_shows_both_layers_and_what_is_refused() {
     // One look has no rates, and two have.
     top.await_screen("rate of refusals", |screen| {
         let requests = screen.lines().find(|line| line.starts_with("requests"));
-        requests.is_some_and(|line| line.contains("4xx") && line.contains("refused"))
+        requests.is_some_and(|line| line.contains("/s  refused "))
     });
     for words in [
         "floodwall  ",
@@ -127,8 +127,8 @@ fn sections_are_chosen_sorted_and_filtered() {
     top.await_words("only rows with `PATH=`");
     top.type_in("r");
     top.await_screen("reversed keys", first_row("path=/a"));
-    // From REQUESTS over REFUSED and LIMIT to KEY.
-    top.type_in("sss");
+    // From REQUESTS over REFUSED, LEFT and LIMIT to KEY.
+    top.type_in("ssss");
     top.await_screen("keys by their name", first_row("path=/a"));
     top.type_in("r");
     top.await_screen("keys by their name, reversed", first_row("path=/b"));
@@ -333,7 +333,7 @@ fn without_a_terminal_it_is_one_page_or_one_document() {
     assert!(!page.stdout.contains('\x1b'), "{}", page.stdout);
     for words in [
         "requests   ",
-        "4xx",
+        "  refused ",
         "per-client",
         "path=/checkout",
         "UPSTREAM",
@@ -355,9 +355,14 @@ fn without_a_terminal_it_is_one_page_or_one_document() {
         "{rates:#}"
     );
     assert_eq!(rates["limits"][0]["name"], "per-client");
-    for refused in [&rates["limits"][0], &rates["requests"]] {
-        let refused = rate(&refused["refused_per_second"]);
-        assert!((1.0..=11.0).contains(&refused), "{rates:#}");
+    let verdicts = rates["requests"]["by_verdict"].as_array().expect("a list");
+    let refused = verdicts.iter().find(|each| each["verdict"] == "refused");
+    let refused = refused.expect("every verdict is there");
+    for refused in [
+        &rates["limits"][0]["refused_per_second"],
+        &refused["per_second"],
+    ] {
+        assert!((1.0..=11.0).contains(&rate(refused)), "{rates:#}");
     }
     assert_eq!(document["status"]["pid"], scene.floodwall.pid());
     assert!(document["blocks"].as_array().is_some_and(Vec::is_empty));

@@ -28,12 +28,15 @@ pub(super) struct Rates {
 #[derive(Debug, Serialize)]
 pub(super) struct RequestRates {
     pub finished_per_second: f64,
-    /// The same by the class of their status.
+    /// The same by what was decided, and by the class of their status.
+    pub by_verdict: Vec<VerdictRate>,
     pub by_class: Vec<ClassRate>,
-    /// Refused by limits, each by every limit that refused it.
-    pub refused_per_second: f64,
-    /// Shed by overload protection.
-    pub shed_per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct VerdictRate {
+    pub verdict: String,
+    pub per_second: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,24 +180,22 @@ impl<'a> Span<'a> {
     }
 
     fn requests(&self) -> RequestRates {
+        let verdicts = self.after.requests.verdicts.iter();
+        let verdicts = verdicts.map(|each| VerdictRate {
+            verdict: each.verdict.clone(),
+            per_second: self.of_some(|status| verdict(status, &each.verdict)),
+        });
         let classes = self.after.requests.finished.iter();
         let by_class: Vec<ClassRate> = classes
-            .map(|class| ClassRate {
-                class: class.class.clone(),
-                per_second: self.of_some(|status| {
-                    let mut classes = status.requests.finished.iter();
-                    classes
-                        .find(|each| each.class == class.class)
-                        .map(|each| each.count)
-                }),
+            .map(|each| ClassRate {
+                class: each.class.clone(),
+                per_second: self.of_some(|status| class(status, &each.class)),
             })
             .collect();
         RequestRates {
             finished_per_second: by_class.iter().map(|class| class.per_second).sum(),
+            by_verdict: verdicts.collect(),
             by_class,
-            refused_per_second: self
-                .of(|status| status.limits.iter().map(|each| each.refused).sum()),
-            shed_per_second: self.of(shed),
         }
     }
 
@@ -309,10 +310,14 @@ impl<'a> Span<'a> {
     }
 }
 
-fn shed(status: &Status) -> u64 {
-    let measures = status.protection.iter().flat_map(|all| &all.measures);
-    let priorities = measures.flat_map(|measure| &measure.priorities);
-    priorities.map(|priority| priority.shed).sum()
+fn verdict(status: &Status, name: &str) -> Option<u64> {
+    let mut all = status.requests.verdicts.iter();
+    Some(all.find(|each| each.verdict == name)?.count)
+}
+
+fn class(status: &Status, name: &str) -> Option<u64> {
+    let mut all = status.requests.finished.iter();
+    Some(all.find(|each| each.class == name)?.count)
 }
 
 fn reason<'a>(status: &'a Status, name: &str) -> Option<&'a PacketCount> {
@@ -353,11 +358,16 @@ mod tests {
     #[test]
     fn a_rate_is_what_was_gained_in_the_services_own_time() {
         let before = sample(10.0, |status| status.requests.finished[0].count = 100);
-        let after = sample(12.0, |status| status.requests.finished[0].count = 150);
+        let after = sample(12.0, |status| {
+            status.requests.finished[0].count = 150;
+            status.requests.verdicts[1].count = 20;
+        });
         let rates = Rates::between(&before, &after);
         assert_eq!(rates.interval_seconds, 2.0);
         assert_eq!(rates.requests.by_class[0].per_second, 25.0);
         assert_eq!(rates.requests.finished_per_second, 25.0);
+        assert_eq!(rates.requests.by_verdict[1].verdict, "refused");
+        assert_eq!(rates.requests.by_verdict[1].per_second, 10.0);
     }
 
     #[test]
@@ -391,7 +401,6 @@ mod tests {
         let after = sample(11.0, |status| status.limits[0].refused = 5);
         let rates = Rates::between(&before, &after);
         assert_eq!(rates.limits[0].refused_per_second, 5.0);
-        assert_eq!(rates.requests.refused_per_second, 5.0);
         let gone = Rates::between(&after, &before);
         assert!(gone.limits.is_empty());
     }

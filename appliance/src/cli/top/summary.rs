@@ -77,20 +77,23 @@ fn requests(status: &Status, rates: Option<&Rates>) -> Line {
         return heading("requests").plain(format!("- /s  {in_flight} in flight"));
     };
     let mut line = heading("requests").with(per_second(rates.finished_per_second), Style::BOLD);
-    let classes = rates.by_class.iter().filter(|class| class.per_second > 0.0);
-    for class in classes {
-        let style = match class.class.as_str() {
-            "5xx" => Style::PLAIN.coloured(Colour::Red),
-            "4xx" | "none" => Style::PLAIN.coloured(Colour::Yellow),
-            _ => Style::PLAIN,
+    for each in rates.by_verdict.iter().filter(|each| each.per_second > 0.0) {
+        let style = match each.verdict.as_str() {
+            "admitted" => Style::PLAIN,
+            "failed" | "unavailable" => Style::PLAIN.coloured(Colour::Red),
+            _ => Style::PLAIN.coloured(Colour::Yellow),
         };
         line = line.with(
-            format!("  {} {}", class.class, amount(class.per_second)),
+            format!("  {} {}", each.verdict, amount(each.per_second)),
             style,
         );
     }
-    line = kept_out(line, "refused", rates.refused_per_second);
-    line = kept_out(line, "shed", rates.shed_per_second);
+    // Whoever was admitted may still have got an error from the upstream.
+    let errors = rates.by_class.iter().find(|each| each.class == "5xx");
+    if let Some(errors) = errors.filter(|errors| errors.per_second > 0.0) {
+        let style = Style::PLAIN.coloured(Colour::Red);
+        line = line.with(format!("  5xx {}", amount(errors.per_second)), style);
+    }
     line.plain(format!("  {in_flight} in flight"))
 }
 

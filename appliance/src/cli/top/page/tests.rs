@@ -10,8 +10,10 @@ const SIZE: Size = Size {
 fn looks() -> (Sample, Sample) {
     let before = sample(10.0, |_| {});
     let mut after = sample(11.0, |status| {
-        status.requests.finished[0].count = 40;
-        status.requests.finished[1].count = 10;
+        status.requests.finished[1].count = 40;
+        status.requests.finished[3].count = 10;
+        status.requests.verdicts[0].count = 40;
+        status.requests.verdicts[1].count = 10;
         status.limits[0].refused = 10;
         status.prefilter.packets[0].packets = 60;
         status.prefilter.packets[1].packets = 1_000;
@@ -61,16 +63,16 @@ fn eighty_by_twenty_four_shows_both_layers_and_every_section() {
         drawn(&Screen::default(), SIZE),
         [
             "floodwall  0.1.0, pid 4711, up 11.0s, generation 3",
-            "requests   50/s  2xx 40  4xx 10  refused 10  2 in flight",
+            "requests   50/s  admitted 40  refused 10  2 in flight",
             "packets    1.1k/s  passed 60  dropped 1.0k  native on eth0",
             "blocked    1  by limits 1 of 65536  connections 4 open, 0/s new",
             " 0 all  1 limits  2 keys  3 blocks  4 upstreams  5 gates  6 packets  7 drops",
             "LIMIT       ADMITTED/S  REFUSED/S  REFUSED  WAITING  BLOCKS   RATE  KEY",
             "per-client           0         10       10        0       0  100/s  client",
             "per-path             0          0        0        0       0  100/s  path",
-            "REQUESTS  REFUSED  LIMIT       KEY                                        1 more",
-            "     700       70  per-client  client=198.51.100.9",
-            "     300       30  per-path    path=/checkout",
+            "REQUESTS  REFUSED  LEFT  LIMIT       KEY                                  1 more",
+            "     700       70        per-client  client=198.51.100.9",
+            "     300       30        per-path    path=/checkout",
             "SOURCE        ENDS IN  DROPS/S  PACKETS     BYTES  SCOPE      BY     REASON",
             "198.51.100.9     8.0s     1.0k     1.9k  52.7 KiB  listeners  limit  per-client",
             "UPSTREAM  SERVER           REQ/S  ERR/S  BUSY  STATE                      1 more",
@@ -101,7 +103,10 @@ fn a_section_has_the_screen_to_itself() {
 #[test]
 fn a_filter_leaves_what_has_its_words_and_says_so() {
     let lines = drawn(&pressed("/checkout\n"), SIZE);
-    assert_eq!(lines[6], "     300       30  per-path  path=/checkout");
+    assert_eq!(
+        lines[6],
+        "     300       30        per-path  path=/checkout"
+    );
     assert_eq!(lines[7], "");
     assert_eq!(lines[23], "only rows with `checkout`; Escape shows all");
     let lines = drawn(&pressed("/nobody"), SIZE);

@@ -84,8 +84,8 @@ fn a_row_stays_selected_wherever_it_is_sorted_to() {
 fn sorting_goes_from_column_to_column_and_begins_again() {
     let mut screen = Screen::default();
     type_in(&mut screen, "2s");
-    // From REQUESTS to REFUSED, to LIMIT, to KEY.
-    type_in(&mut screen, "ss");
+    // From REQUESTS to REFUSED, to LEFT, to LIMIT, to KEY.
+    type_in(&mut screen, "sss");
     assert_eq!(ids(&screen)[0], "per-client client=192.0.2.7");
     type_in(&mut screen, "s");
     assert_eq!(ids(&screen)[0], "per-client client=198.51.100.9");

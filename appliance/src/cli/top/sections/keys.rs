@@ -8,7 +8,7 @@ use super::{Cell, Row, Tone};
 use crate::status::{LimitStatus, Status};
 
 pub(super) fn rows(status: &Status) -> (&'static [&'static str], Vec<Row>) {
-    const COLUMNS: &[&str] = &["REQUESTS>", "REFUSED>", "LIMIT", "KEY"];
+    const COLUMNS: &[&str] = &["REQUESTS>", "REFUSED>", "LEFT>", "LIMIT", "KEY"];
     // One key for all is no hotter than its limit.
     let limits = status.limits.iter().filter(|limit| limit.key != ["none"]);
     let rows = limits.flat_map(|limit| {
@@ -16,6 +16,7 @@ pub(super) fn rows(status: &Status) -> (&'static [&'static str], Vec<Row>) {
             let cells = vec![
                 Cell::count(hot.requests),
                 Cell::count(hot.refused),
+                hot.left.map_or_else(|| Cell::words(""), Cell::count),
                 Cell::words(&limit.name),
                 Cell::words(&hot.key),
             ];
