@@ -181,12 +181,15 @@ fn who_may_not_ask_is_told_who_may() {
         let words = format!("{path} may only be opened by user root: try with sudo -u root");
         assert!(answer.stderr.contains(&words), "{}", answer.stderr);
     };
-    // The folder keeps others out, and where it does not the socket does.
+    // A folder may keep others out, and where it does not the socket does.
     let folder = floodwall.folder();
-    let socket = folder.join("floodwall.sock");
-    refusal(folder.to_str().expect("a plain path"));
-    fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("it is ours");
-    refusal(socket.to_str().expect("a plain path"));
+    for (mode, path) in [
+        (0o700, folder.to_owned()),
+        (0o755, folder.join("floodwall.sock")),
+    ] {
+        fs::set_permissions(folder, Permissions::from_mode(mode)).expect("it is ours");
+        refusal(path.to_str().expect("a plain path"));
+    }
 }
 
 #[test]

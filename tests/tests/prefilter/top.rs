@@ -35,7 +35,8 @@ fn what_the_kernel_drops_is_seen_as_it_happens() {
             row(screen, &BAD.to_string()).is_some_and(|line| line.contains("operator"))
         });
         top.await_screen("drops by their reason", |screen| {
-            row(screen, "blocked  ").is_some_and(|line| line.contains("dropped"))
+            let mut lines = screen.lines();
+            lines.any(|line| line.starts_with("blocked ") && line.contains(" dropped "))
         });
         assert_eq!(flood.join().expect("the flood ends"), 0);
     });
