@@ -32,6 +32,7 @@ const NOBODY: u32 = 65_534;
 pub struct Launch<'h> {
     host: Option<&'h Host>,
     user: Option<u32>,
+    hosts: Option<&'h Path>,
 }
 
 /// A running service; killed when dropped.
@@ -69,6 +70,15 @@ impl<'h> Launch<'h> {
     pub fn as_nobody(self) -> Self {
         Self {
             user: Some(NOBODY),
+            ..self
+        }
+    }
+
+    /// Looks names up in this file instead of `/etc/hosts`. Written anew in place it is seen at once.
+    #[must_use]
+    pub fn with_hosts(self, hosts: &'h Path) -> Self {
+        Self {
+            hosts: Some(hosts),
             ..self
         }
     }
@@ -131,6 +141,11 @@ impl<'h> Launch<'h> {
                 "nsenter".into(),
                 format!("--net={}", host.path().display()).into(),
             ]);
+        }
+        if let Some(hosts) = self.hosts {
+            let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+            words.extend(["unshare", "--mount", "sh", "-c", script].map(PathBuf::from));
+            words.push(hosts.to_owned());
         }
         if let Some(user) = self.user {
             let options = [

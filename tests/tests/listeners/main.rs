@@ -12,6 +12,7 @@ use floodwall_tests::{Issued, Yaml};
 mod certificates;
 mod clients;
 mod files;
+mod fingerprints;
 mod handshakes;
 mod proxy_protocol;
 mod sessions;

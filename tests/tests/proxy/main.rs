@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 
 use floodwall_tests::Yaml;
 
+mod drain;
 mod failures;
 mod forwarding;
 mod interim;
 mod large;
+mod misbehaving;
+mod nginx;
 mod partial;
 mod routing;
+mod timeouts;
 
 /// A file whose only route goes to `origin`.
 pub(crate) fn front(web: SocketAddr, origin: SocketAddr) -> Yaml {

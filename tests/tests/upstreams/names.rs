@@ -1,6 +1,8 @@
 //! Servers with names, and servers on sockets.
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, Yaml, eventually};
+use std::{fs, time::Duration};
+
+use floodwall_tests::{Client, Floodwall, Launch, Loopback, Origin, Repeat, Yaml, eventually};
 
 use crate::{front, statuses, upstream};
 
@@ -28,6 +30,61 @@ fn a_name_is_looked_up_before_the_first_request() {
         origin.address().to_string()
     );
     assert!(now["names"][0]["answered_seconds_ago"].is_number(), "{now}");
+}
+
+/// A name that comes to mean others moves the requests there, loses none, and leaves no connection behind.
+#[test]
+fn a_name_that_changes_under_load_loses_nothing() {
+    let file = std::env::temp_dir().join(format!("floodwall-hosts-{}", std::process::id()));
+    let (web, first) = (Loopback::free(), Origin::start());
+    let port = first.address().port();
+    let second = Origin::at((Loopback::claim().ip(), port).into());
+    let mean = |origins: &[&Origin]| {
+        let lines = origins
+            .iter()
+            .map(|origin| format!("{} app.test\n", origin.address().ip()));
+        // In place, for the file itself is mounted.
+        fs::write(&file, lines.collect::<String>()).expect("a file of our own");
+    };
+    mean(&[&first]);
+    let servers = format!("[\"app.test:{port}\"]\n    dns: {{ refresh: 1s }}");
+    let any = Loopback::free();
+    let yaml = front(web, &[any], "").with(&format!("[{any}]"), servers);
+    let floodwall = Launch::default().with_hosts(&file).start(&yaml);
+    let load = [(); 4].map(|()| {
+        Repeat::every(Duration::ZERO, move || {
+            Client::of(web).get("/slow/20").status
+        })
+    });
+    eventually!(first.count() > 50);
+    mean(&[&first, &second]);
+    eventually!(second.count() > 50);
+    mean(&[&second]);
+    eventually!(
+        upstream(&floodwall)["servers"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    );
+    let before = first.count();
+    let now = second.count();
+    eventually!(second.count() > now + 50);
+    // Those that had chosen it by then.
+    assert!(
+        first.count() <= before + 4,
+        "{} after {before}",
+        first.count()
+    );
+    let mut answers = load.into_iter().flat_map(Repeat::stop);
+    assert!(answers.all(|status| status == 200));
+    // Only what leads to the second is left.
+    drop(first);
+    assert_eq!(statuses(web, 10, "/"), [200; 10]);
+    eventually!(
+        upstream(&floodwall)["connections"]["open"] == upstream(&floodwall)["connections"]["idle"]
+    );
+    drop(second);
+    eventually!(upstream(&floodwall)["connections"]["open"] == 0);
+    fs::remove_file(&file).expect("a file of our own");
 }
 
 #[test]
