@@ -1,4 +1,4 @@
-//! A real browser without a screen, driven by the WebDriver protocol.
+//! A real browser without a screen, driven by the `WebDriver` protocol.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ pub struct Screen {
 }
 
 /// A browser starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Browser {
     pub fn start() -> Self {
@@ -89,7 +89,7 @@ impl Browser {
         found.unwrap_or_else(|| panic!("still {last} of {script}\n{:?}", self.complaints()))
     }
 
-    /// Presses keys one after the other, as WebDriver writes them: `\u{e004}` is the tabulator.
+    /// Presses keys one after the other, as `WebDriver` writes them: `\u{e004}` is the tabulator.
     pub fn press(&self, keys: &str) {
         let strokes = keys.chars().flat_map(|key| {
             ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() }))

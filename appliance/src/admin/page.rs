@@ -34,13 +34,14 @@ macro_rules! part {
 
 static INDEX: Part = part!("index.html", "text/html; charset=utf-8");
 
-static PARTS: [Part; 13] = [
+static PARTS: [Part; 14] = [
     part!("page.css", "text/css; charset=utf-8"),
     part!("icon.svg", "image/svg+xml"),
     part!("page.js", SCRIPT),
     part!("feed.js", SCRIPT),
     part!("rates.js", SCRIPT),
     part!("plot.js", SCRIPT),
+    part!("strip.js", SCRIPT),
     part!("table.js", SCRIPT),
     part!("traffic.js", SCRIPT),
     part!("limits.js", SCRIPT),
@@ -76,12 +77,11 @@ impl Page {
     pub(super) fn new() -> Self {
         let texts: Vec<&str> = PARTS.iter().chain([&INDEX]).map(|part| part.text).collect();
         let digest = digest(&SHA256, texts.concat().as_bytes());
-        let digits = digest.as_ref().iter().take(8);
-        let digits: String = digits.map(|byte| format!("{byte:02x}")).collect();
+        let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
+        let etag = format!("\"{:016x}\"", u64::from_be_bytes(first));
         Self {
             // Hexadecimal digits in quotes are a value of a field.
-            etag: HeaderValue::try_from(format!("\"{digits}\""))
-                .unwrap_or(HeaderValue::from_static("\"\"")),
+            etag: HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\"")),
         }
     }
 

@@ -9,8 +9,8 @@ use crate::access_log::timestamp;
 /// So many are kept; the start of the process counts as one while nothing pushes it out.
 const KEPT: usize = 20;
 
-/// So many changes or problems of each; a list may change a hundred thousand entries.
-const LINES: usize = 100;
+/// So many changes or problems of each; a reload may bring a thousand limits.
+const LINES: usize = 50;
 
 /// Bytes of one change or problem.
 const LINE_BYTES: usize = 500;

@@ -138,9 +138,9 @@ fn open_pages_keep_no_scraper_out() {
 fn who_does_not_read_is_cut() {
     let ip = Loopback::claim();
     let (web, admin) = (ip.free_port(), ip.free_port());
-    let limits: String = (0..400)
-        .map(|number| format!("  limit-with-a-long-name-{number}: {{ key: client, rate: 1/s }}\n"))
-        .collect();
+    let limit =
+        |number| format!("  limit-with-a-long-name-{number}: {{ key: client, rate: 1/s }}\n");
+    let limits = (0..400).map(limit).collect::<Vec<_>>().concat();
     let yaml = format!(
         "listeners: {{ web: {{ address: {web} }} }}\nlimits:\n{limits}routes: [{{ name: all, respond: {{}} }}]\nadmin: {{ address: {admin} }}\n"
     );

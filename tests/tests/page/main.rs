@@ -4,6 +4,7 @@
 mod events;
 mod layers;
 mod looks;
+mod rates;
 mod shown;
 mod strangers;
 
