@@ -1,7 +1,7 @@
 //! What changes in the pre-filter.
 
 use super::ChangeKind;
-use super::compare::{Changes, word};
+use super::compare::{Changes, or_else, word};
 use crate::units::format_duration;
 use crate::{BlockBudget, Checks, PacketLimit, Prefilter};
 
@@ -81,8 +81,13 @@ fn blocks(changes: &mut Changes, old: &BlockBudget, new: &BlockBudget) {
 fn limit(changes: &mut Changes, path: &str, old: &PacketLimit, new: &PacketLimit) {
     changes.edited(&format!("{path}.match"), &old.matches, &new.matches);
     changes.edited(&format!("{path}.key"), &old.key, &new.key);
-    let prefixes = |limit: &PacketLimit| (limit.ipv4_prefix, limit.ipv6_prefix);
-    changes.edited(&format!("{path}.prefix"), &prefixes(old), &prefixes(new));
+    for (name, old, new) in [
+        ("ipv4_prefix", old.ipv4_prefix, new.ipv4_prefix),
+        ("ipv6_prefix", old.ipv6_prefix, new.ipv6_prefix),
+    ] {
+        let shown = or_else("as in clients", ToString::to_string);
+        changes.value(&format!("{path}.{name}"), &old, &new, shown);
+    }
     changes.value(
         &format!("{path}.rate"),
         &old.rate,
