@@ -2,13 +2,16 @@
 
 BINARY ?= target/release/floodwall
 
-.PHONY: help run test bench pgo ebpf fmt lint install
+.PHONY: help run demo test bench pgo ebpf fmt lint install
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: ## Build and serve the demonstration on http://127.0.0.1:8080; with root the kernel filters too
 	@.ci/demo
+
+demo: ## Play an attack that is refused and then vanishes into the kernel, in about a minute; best with root
+	@.ci/show
 
 test: ## Every check this machine can do; with root also the kernel and systemd
 	@.ci/test
