@@ -22,10 +22,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// The rest of a key's sequence comes within this time, over any line that is fit for a terminal.
 const REST_OF_A_KEY: Duration = Duration::from_millis(100);
 
-/// The last looks, and the view of them.
+/// The last look, and the view of it.
 struct Live {
-    before: Option<Sample>,
-    after: Sample,
+    sample: Sample,
+    /// What was gained since the look before; none before the second.
+    rates: Option<Rates>,
     /// What was newest when the operator said halt: the looks, and the moment.
     halted: Option<Instant>,
     /// Why the last question had no answer, and since when there was none.
@@ -49,8 +50,8 @@ pub(super) fn watch(socket: PathBuf, every: Duration, first: Sample) -> io::Resu
     let mut terminal = Terminal::enter()?;
     let mut feed = Feed::start(socket, every)?;
     let mut live = Live {
-        before: None,
-        after: first,
+        sample: first,
+        rates: None,
         halted: None,
         trouble: None,
         screen: Screen::default(),
@@ -93,12 +94,9 @@ impl Live {
         let now = self.halted.unwrap_or_else(Instant::now);
         let trouble = self.trouble.as_ref();
         View {
-            sample: &self.after,
-            rates: self
-                .before
-                .as_ref()
-                .map(|before| Rates::between(before, &self.after)),
-            age: now.saturating_duration_since(self.after.at),
+            sample: &self.sample,
+            rates: self.rates.as_ref(),
+            age: now.saturating_duration_since(self.sample.at),
             trouble: trouble.map(|(why, since)| (why.as_str(), since.elapsed())),
         }
     }
@@ -109,7 +107,8 @@ impl Live {
                 self.trouble = None;
                 // What the operator reads stays; the next look after the halt has rates over all of it.
                 if self.halted.is_none() {
-                    self.before = Some(std::mem::replace(&mut self.after, *sample));
+                    self.rates = Some(Rates::between(&self.sample, &sample));
+                    self.sample = *sample;
                 }
             }
             News::Look(Err(why)) => match &mut self.trouble {

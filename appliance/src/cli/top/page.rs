@@ -17,7 +17,8 @@ use crate::cli::table::padded;
 #[derive(Debug)]
 pub(super) struct View<'a> {
     pub sample: &'a Sample,
-    pub rates: Option<Rates>,
+    /// None before the second look.
+    pub rates: Option<&'a Rates>,
     /// How old the sample is, for what counts down.
     pub age: Duration,
     /// Why there was no later one, and for how long.
@@ -48,7 +49,7 @@ const AROUND: usize = summary::LINES + 2;
 impl View<'_> {
     /// The rows that are on a screen of this size.
     pub(super) fn lay_out(&self, screen: &Screen, size: Size) -> Vec<Part> {
-        let mut sections = Section::all(self.sample, self.rates.as_ref(), self.age);
+        let mut sections = Section::all(self.sample, self.rates, self.age);
         screen.apply(&mut sections);
         let height = size.height.saturating_sub(AROUND);
         match screen.tab {
@@ -70,7 +71,7 @@ impl View<'_> {
             }
             return canvas;
         }
-        let lines = summary::lines(self.sample, self.rates.as_ref());
+        let lines = summary::lines(self.sample, self.rates);
         for (row, line) in lines.iter().enumerate() {
             let mut column = 0;
             for (text, style) in &line.0 {

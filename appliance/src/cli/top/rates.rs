@@ -1,12 +1,14 @@
 //! What counters gained in a second, between two looks at the service.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::Sample;
 use crate::{
-    gate::GateStatus,
-    prefilter::{PacketCount, PacketLimitCount},
-    status::{LimitStatus, ServerStatus, Status, UpstreamStatus},
+    blocks::Listed,
+    prefilter::PacketCount,
+    status::{ServerStatus, Status},
 };
 
 /// What happens in a second, in both layers.
@@ -75,6 +77,8 @@ pub(super) struct PacketLimitRates {
     pub name: String,
     pub admitted_per_second: f64,
     pub dropped_per_second: f64,
+    /// With SYN cookies.
+    pub answered_per_second: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,7 +121,7 @@ impl Rates {
             limits: span.limits(),
             upstreams: span.upstreams(),
             gates: span.gates(),
-            blocks: span.blocks(before, after),
+            blocks: span.blocks(&before.blocks, &after.blocks),
         }
     }
 }
@@ -133,6 +137,9 @@ struct Span<'a> {
 
 /// Times too short to be measured count as this long.
 const SHORTEST_SECONDS: f64 = 1e-3;
+
+/// What there was before, by its name.
+type Earlier<'a, T> = HashMap<&'a str, &'a T>;
 
 impl<'a> Span<'a> {
     fn between(before: &'a Sample, after: &'a Sample) -> Self {
@@ -152,20 +159,16 @@ impl<'a> Span<'a> {
         }
     }
 
+    /// What the process counted before; nothing when that was another process.
+    fn earlier<T>(&self, all: &'a [T], name: fn(&T) -> &str) -> Earlier<'a, T> {
+        let all = if self.is_one_process { all } else { &[] };
+        by_name(all, name)
+    }
+
     /// The rate of a counter of the process.
     fn of(&self, count: impl Fn(&Status) -> u64) -> f64 {
-        self.of_some(|status| Some(count(status)))
-    }
-
-    /// The rate of a counter of the process that is not always there.
-    fn of_some(&self, count: impl Fn(&'a Status) -> Option<u64>) -> f64 {
-        let before = self.is_one_process.then(|| count(self.before)).flatten();
-        self.rate(before, count(self.after).unwrap_or(0))
-    }
-
-    /// The rate of a counter of the kernel.
-    fn of_kernel(&self, count: impl Fn(&'a Status) -> Option<u64>) -> f64 {
-        self.rate(count(self.before), count(self.after).unwrap_or(0))
+        let before = self.is_one_process.then(|| count(self.before));
+        self.rate(before, count(self.after))
     }
 
     /// A counter that is new began at zero, and so did one that is lower than it was.
@@ -180,21 +183,27 @@ impl<'a> Span<'a> {
     }
 
     fn requests(&self) -> RequestRates {
-        let verdicts = self.after.requests.verdicts.iter();
-        let verdicts = verdicts.map(|each| VerdictRate {
-            verdict: each.verdict.clone(),
-            per_second: self.of_some(|status| verdict(status, &each.verdict)),
+        let (old, new) = (&self.before.requests, &self.after.requests);
+        let verdicts = self.earlier(&old.verdicts, |each| &each.verdict);
+        let by_verdict = new.verdicts.iter().map(|each| {
+            let before = verdicts.get(each.verdict.as_str());
+            VerdictRate {
+                verdict: each.verdict.clone(),
+                per_second: self.rate(before.map(|before| before.count), each.count),
+            }
         });
-        let classes = self.after.requests.finished.iter();
-        let by_class: Vec<ClassRate> = classes
-            .map(|each| ClassRate {
+        let classes = self.earlier(&old.finished, |each| &each.class);
+        let by_class = new.finished.iter().map(|each| {
+            let before = classes.get(each.class.as_str());
+            ClassRate {
                 class: each.class.clone(),
-                per_second: self.of_some(|status| class(status, &each.class)),
-            })
-            .collect();
+                per_second: self.rate(before.map(|before| before.count), each.count),
+            }
+        });
+        let by_class: Vec<ClassRate> = by_class.collect();
         RequestRates {
             finished_per_second: by_class.iter().map(|class| class.per_second).sum(),
-            by_verdict: verdicts.collect(),
+            by_verdict: by_verdict.collect(),
             by_class,
         }
     }
@@ -208,142 +217,116 @@ impl<'a> Span<'a> {
     }
 
     fn packets(&self) -> PacketRates {
-        let sum = |wanted: fn(&PacketCount) -> bool| {
-            self.of_kernel(|status| {
-                let packets = status.prefilter.packets.iter();
-                Some(
-                    packets
-                        .filter(|each| wanted(each))
-                        .map(|each| each.packets)
-                        .sum(),
-                )
-            })
+        let (old, new) = (&self.before.prefilter, &self.after.prefilter);
+        let reasons = by_name(&old.packets, |each| &each.reason);
+        let rates = |each: &PacketCount| {
+            let before = reasons.get(each.reason.as_str());
+            ReasonRates {
+                reason: each.reason.clone(),
+                packets_per_second: self.rate(before.map(|before| before.packets), each.packets),
+                bytes_per_second: self.rate(before.map(|before| before.bytes), each.bytes),
+            }
         };
-        let reasons = self.after.prefilter.packets.iter();
-        let limits = self.after.prefilter.limits.iter();
+        let by_reason: Vec<ReasonRates> = new.packets.iter().map(rates).collect();
+        let sum = |wanted: fn(&PacketCount) -> bool| {
+            let rates = new.packets.iter().zip(&by_reason);
+            let rates = rates.filter(|(each, _)| wanted(each));
+            rates.map(|(_, rates)| rates.packets_per_second).sum()
+        };
         PacketRates {
             passed_per_second: sum(|each| !each.dropped && !each.answered),
             dropped_per_second: sum(|each| each.dropped),
             answered_per_second: sum(|each| each.answered),
-            by_reason: reasons
-                .map(|each| {
-                    let find = |status: &'a Status| reason(status, &each.reason);
-                    ReasonRates {
-                        reason: each.reason.clone(),
-                        packets_per_second: self
-                            .of_kernel(|status| find(status).map(|each| each.packets)),
-                        bytes_per_second: self
-                            .of_kernel(|status| find(status).map(|each| each.bytes)),
-                    }
-                })
-                .collect(),
-            by_limit: limits
-                .map(|each| {
-                    let find = |status: &'a Status| packet_limit(status, &each.name);
-                    PacketLimitRates {
-                        name: each.name.clone(),
-                        admitted_per_second: self
-                            .of_kernel(|status| find(status).map(|each| each.admitted)),
-                        dropped_per_second: self.of_kernel(|status| {
-                            find(status).map(|each| each.dropped + each.cookies)
-                        }),
-                    }
-                })
-                .collect(),
+            by_limit: self.packet_limits(),
+            by_reason,
         }
     }
 
+    fn packet_limits(&self) -> Vec<PacketLimitRates> {
+        let earlier = by_name(&self.before.prefilter.limits, |each| &each.name);
+        let rates = self.after.prefilter.limits.iter().map(|each| {
+            let before = earlier.get(each.name.as_str());
+            PacketLimitRates {
+                name: each.name.clone(),
+                admitted_per_second: self.rate(before.map(|before| before.admitted), each.admitted),
+                dropped_per_second: self.rate(before.map(|before| before.dropped), each.dropped),
+                answered_per_second: self.rate(before.map(|before| before.cookies), each.cookies),
+            }
+        });
+        rates.collect()
+    }
+
     fn limits(&self) -> Vec<LimitRates> {
+        let earlier = self.earlier(&self.before.limits, |each| &each.name);
         let rates = self.after.limits.iter().map(|each| {
-            let find = |status: &'a Status| limit(status, &each.name);
+            let before = earlier.get(each.name.as_str());
             LimitRates {
                 name: each.name.clone(),
-                admitted_per_second: self.of_some(|status| find(status).map(|each| each.admitted)),
-                refused_per_second: self.of_some(|status| find(status).map(|each| each.refused)),
+                admitted_per_second: self.rate(before.map(|before| before.admitted), each.admitted),
+                refused_per_second: self.rate(before.map(|before| before.refused), each.refused),
             }
         });
         rates.collect()
     }
 
     fn upstreams(&self) -> Vec<UpstreamRates> {
+        let earlier = self.earlier(&self.before.upstreams, |each| &each.name);
         let rates = self.after.upstreams.iter().map(|each| {
-            let find = |status: &'a Status| upstream(status, &each.name);
-            let servers = each.servers.iter().map(|server| ServerRates {
-                address: server.address.clone(),
-                requests_per_second: self.of_some(|status| {
-                    let server = self::server(find(status)?, &server.address)?;
-                    Some(server.requests)
-                }),
-            });
+            let before = earlier.get(each.name.as_str()).copied();
+            let servers = before.map_or(&[][..], |before| &before.servers);
             UpstreamRates {
                 name: each.name.clone(),
-                requests_per_second: self.of_some(|status| find(status).map(|each| each.requests)),
-                errors_per_second: self.of_some(|status| find(status).map(|each| each.errors)),
-                servers: servers.collect(),
+                requests_per_second: self.rate(before.map(|before| before.requests), each.requests),
+                errors_per_second: self.rate(before.map(|before| before.errors), each.errors),
+                servers: self.servers(servers, &each.servers),
+            }
+        });
+        rates.collect()
+    }
+
+    fn servers(&self, before: &[ServerStatus], after: &[ServerStatus]) -> Vec<ServerRates> {
+        let earlier = by_name(before, |each| &each.address);
+        let rates = after.iter().map(|each| {
+            let before = earlier.get(each.address.as_str());
+            ServerRates {
+                address: each.address.clone(),
+                requests_per_second: self.rate(before.map(|before| before.requests), each.requests),
             }
         });
         rates.collect()
     }
 
     fn gates(&self) -> Vec<GateRates> {
+        let earlier = self.earlier(&self.before.gates, |each| &each.name);
         let rates = self.after.gates.iter().map(|each| {
-            let find = |status: &'a Status| gate(status, &each.name);
+            let before = earlier.get(each.name.as_str());
+            let refused = before.map(|before| before.refused.total());
             GateRates {
                 name: each.name.clone(),
-                let_in_per_second: self.of_some(|status| find(status).map(|each| each.let_in)),
-                refused_per_second: self
-                    .of_some(|status| find(status).map(|each| each.refused.total())),
+                let_in_per_second: self.rate(before.map(|before| before.let_in), each.let_in),
+                refused_per_second: self.rate(refused, each.refused.total()),
             }
         });
         rates.collect()
     }
 
-    fn blocks(&self, before: &Sample, after: &Sample) -> Vec<f64> {
-        let rates = after.blocks.iter().map(|block| {
-            let old = before
-                .blocks
-                .iter()
-                .find(|each| each.source == block.source);
-            self.rate(old.map(|old| old.dropped_packets), block.dropped_packets)
+    /// The kernel counts these, or the process that wrote them down.
+    fn blocks(&self, before: &[Listed], after: &[Listed]) -> Vec<f64> {
+        let earlier = by_name(before, |block| &block.source);
+        let rates = after.iter().map(|block| {
+            let before = earlier.get(block.source.as_str());
+            self.rate(
+                before.map(|before| before.dropped_packets),
+                block.dropped_packets,
+            )
         });
         rates.collect()
     }
 }
 
-fn verdict(status: &Status, name: &str) -> Option<u64> {
-    let mut all = status.requests.verdicts.iter();
-    Some(all.find(|each| each.verdict == name)?.count)
-}
-
-fn class(status: &Status, name: &str) -> Option<u64> {
-    let mut all = status.requests.finished.iter();
-    Some(all.find(|each| each.class == name)?.count)
-}
-
-fn reason<'a>(status: &'a Status, name: &str) -> Option<&'a PacketCount> {
-    let mut all = status.prefilter.packets.iter();
-    all.find(|each| each.reason == name)
-}
-
-fn packet_limit<'a>(status: &'a Status, name: &str) -> Option<&'a PacketLimitCount> {
-    let mut all = status.prefilter.limits.iter();
-    all.find(|each| each.name == name)
-}
-
-fn limit<'a>(status: &'a Status, name: &str) -> Option<&'a LimitStatus> {
-    status.limits.iter().find(|each| each.name == name)
-}
-
-fn upstream<'a>(status: &'a Status, name: &str) -> Option<&'a UpstreamStatus> {
-    status.upstreams.iter().find(|each| each.name == name)
-}
-
-fn server<'a>(upstream: &'a UpstreamStatus, address: &str) -> Option<&'a ServerStatus> {
-    upstream.servers.iter().find(|each| each.address == address)
-}
-
-fn gate<'a>(status: &'a Status, name: &str) -> Option<&'a GateStatus> {
-    status.gates.iter().find(|each| each.name == name)
+/// There may be tens of thousands of blocks, and thousands of limits.
+fn by_name<T>(all: &[T], name: fn(&T) -> &str) -> Earlier<'_, T> {
+    all.iter().map(|each| (name(each), each)).collect()
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn viewed<T>(trouble: Option<(&str, Duration)>, look: impl FnOnce(&View) -> T) -
     let (before, after) = looks();
     look(&View {
         sample: &after,
-        rates: Some(Rates::between(&before, &after)),
+        rates: Some(&Rates::between(&before, &after)),
         age: Duration::ZERO,
         trouble,
     })

@@ -37,8 +37,12 @@ pub(super) fn rows(status: &Status, rates: Option<&Rates>) -> (&'static [&'stati
         let rates = rates.and_then(|rates| rates.by_limit.get(at));
         let cells = vec![
             Cell::words("over a limit"),
-            Cell::words("dropped"),
-            Cell::rate(rates.map(|rates| rates.dropped_per_second)),
+            Cell::words(if limit.cookies > 0 {
+                "dropped or answered"
+            } else {
+                "dropped"
+            }),
+            Cell::rate(rates.map(|rates| rates.dropped_per_second + rates.answered_per_second)),
             Cell::words(""),
             Cell::count(limit.dropped + limit.cookies),
             Cell::words(&limit.name),
