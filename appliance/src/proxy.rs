@@ -473,5 +473,9 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         report::finish(&self.host, session, error, ctx);
+        if ctx.takes_leave {
+            ctx.let_go();
+            session.shutdown().await;
+        }
     }
 }

@@ -56,6 +56,8 @@ pub struct Exchange {
     pub(super) seat: Option<Seat>,
     /// Servers that were asked, the last one last.
     pub(super) tried: SmallVec<[Endpoint; 2]>,
+    /// The engine would drop the connection at once, and the client is to read its answer first.
+    pub(super) takes_leave: bool,
     /// Interim responses so far, over all tries.
     pub(super) interim: u32,
     /// How often it was tried again, as the file allows.
@@ -72,7 +74,7 @@ pub struct Exchange {
     pub(super) counted_out: u64,
     pub(super) request_id: RequestId,
     place: Option<Place>,
-    _underway: Underway,
+    underway: Option<Underway>,
 }
 
 impl Exchange {
@@ -96,6 +98,7 @@ impl Exchange {
             attempt: None,
             seat: None,
             tried: SmallVec::new(),
+            takes_leave: false,
             interim: 0,
             retries: 0,
             asked: Nanos::ZERO,
@@ -106,7 +109,7 @@ impl Exchange {
             counted_out: 0,
             request_id: host.request_id(),
             place: None,
-            _underway: Underway::new(host),
+            underway: Some(Underway::new(host)),
         }
     }
 
@@ -159,6 +162,16 @@ impl Exchange {
         self.upstream = Some(index);
         self.place = entry.place;
         self.attempt = Some(entry.attempt);
+    }
+
+    /// Gives back what the request holds, for it is over, though its connection is not.
+    pub(super) fn let_go(&mut self) {
+        self.seat = None;
+        self.attempt = None;
+        self.place = None;
+        self.pass = None;
+        self.admission = Admission::default();
+        self.underway = None;
     }
 
     /// Tells the upstream what became of the present try.

@@ -131,18 +131,17 @@ pub(super) async fn failure(
     ctx.error = Some(reason);
     count_response(host, ctx, status);
     session.set_keepalive(None);
-    let mut answered = false;
     if status > 0
         && session::given(session).is_none()
         && let Ok(answer) = pages::answer(&ctx.generation, ctx.route.as_deref(), status, reason)
     {
         // The client may be gone; then there is nobody to tell.
-        answered = Proxy::respond(session, answer).await.is_ok();
+        let answered = Proxy::respond(session, answer).await.is_ok();
+        ctx.takes_leave = answered && !session.as_downstream().is_http2();
     }
     FailToProxy {
         error_code: status,
-        // It is not kept in any case; so it is closed in a way that lets the client read.
-        can_reuse_downstream: answered && !session.as_downstream().is_http2(),
+        can_reuse_downstream: false,
     }
 }
 
