@@ -78,3 +78,26 @@ fn in_a_folder_that_may_only_be_read_who_is_in_stays_in() {
     let names = floodwall.ask(&["gate", "list", "laptop"]).stdout;
     assert_eq!(names, "id/ann: \"true\"\nid/bob: \"true\"\n");
 }
+
+#[test]
+fn on_a_disk_that_is_full_from_the_start_who_is_in_stays_in() {
+    needs_root!();
+    let web = Loopback::free();
+    let (yaml, disk, _folder) = sale_on_a_small_disk(web);
+    let mut floodwall = Floodwall::start(&yaml);
+    assert_eq!(ask(web, "ann").status, 200);
+    floodwall.kill();
+    disk.fill();
+    floodwall.start_again();
+    assert_eq!(ask(web, "ann").status, 200);
+    // What the database has already may be enough for one or two.
+    let mut users = (0..1000).map(|user| format!("user{user}"));
+    let refused = users.find(|user| ask(web, user).status == 503);
+    assert!(refused.is_some(), "the disk is full");
+    assert_eq!(ask(web, "ann").status, 200);
+    let status = floodwall.status();
+    assert_eq!(status["state"]["set_aside"], serde_json::json!([]));
+    disk.empty();
+    let refused = refused.expect("somebody");
+    eventually!(ask(web, &refused).status == 200);
+}

@@ -6,6 +6,7 @@ mod disk;
 mod killed;
 mod rush;
 mod sale;
+mod shown;
 
 use std::net::SocketAddr;
 
