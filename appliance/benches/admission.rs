@@ -61,8 +61,8 @@ fn host(limits: usize) -> Result<Host, Failure> {
     let config = Config::from_text(&text, &file)?;
     let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
     let secret = opened.table.secret();
-    let state = Arc::new(Report::on(None, false));
-    let journal = Journal::open(None, &stats.gates, secret, &state)?;
+    let report = Arc::new(Report::on(None, false));
+    let journal = Journal::open(None, &stats.gates, secret, &report)?;
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
     let first = Generation::compile(1, file, config, secret, &stats)?;
     Ok(Host::new(
@@ -72,7 +72,6 @@ fn host(limits: usize) -> Result<Host, Failure> {
         stats,
         access_log,
         journal,
-        state,
         first,
     ))
 }

@@ -249,8 +249,8 @@ fn open_host(
     let stats = Stats::default();
     let secret = opened.table.secret();
     let folder = config.state.clone();
-    let state = Arc::new(Report::on(folder.as_deref(), is_successor));
-    let journal = Journal::open(folder.as_deref(), &stats.gates, secret, &state)?;
+    let report = Arc::new(Report::on(folder.as_deref(), is_successor));
+    let journal = Journal::open(folder.as_deref(), &stats.gates, secret, &report)?;
     let first = Generation::compile(1, file.to_owned(), config, secret, &stats)?;
     Ok(Host::new(
         opened.table,
@@ -259,7 +259,6 @@ fn open_host(
         stats,
         access_log,
         journal,
-        state,
         first,
     ))
 }

@@ -72,7 +72,6 @@ impl Host {
         stats: Stats,
         access_log: AccessLog,
         journal: Journal,
-        state: Arc<Report>,
         first: Arc<Generation>,
     ) -> Self {
         first.take_over();
@@ -90,8 +89,8 @@ impl Host {
             samples: Recent::default(),
             stats,
             access_log,
+            state: Arc::clone(journal.report()),
             journal,
-            state,
             started: Started {
                 monotonic: Monotonic.now(),
                 wall: std::time::SystemTime::now(),

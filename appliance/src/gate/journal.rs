@@ -37,6 +37,7 @@ pub struct Journal {
     /// None: nothing is kept, and everything is in force at once.
     writer: Option<Writer>,
     fallback: Secret,
+    report: Arc<Report>,
 }
 
 /// Why who is in is not written anywhere.
@@ -104,7 +105,13 @@ impl Journal {
         Ok(Self {
             writer: writer.transpose()?,
             fallback,
+            report: Arc::clone(report),
         })
+    }
+
+    /// How it goes with the folder.
+    pub fn report(&self) -> &Arc<Report> {
+        &self.report
     }
 
     /// Whether it is known who is in.

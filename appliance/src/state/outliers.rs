@@ -21,7 +21,7 @@ pub(super) struct Saved {
 #[derive(Debug, Serialize, Deserialize)]
 struct Server {
     upstream: String,
-    server: String,
+    address: String,
     /// The end of its last time out.
     ends: UnixMillis,
     /// How many times out that one was as long as.
@@ -36,9 +36,9 @@ impl Part for Outliers {
         let (wall, generation) = (Wall::at(host.now()), host.generation());
         let of_all = generation.upstreams().iter().flat_map(|upstream| {
             let pasts = upstream.servers_with_a_past(wall.now).into_iter();
-            pasts.map(move |(server, past)| Server {
+            pasts.map(move |(address, past)| Server {
                 upstream: upstream.name.clone(),
-                server,
+                address,
                 ends: wall.of(past.until),
                 times: past.times,
             })
@@ -59,8 +59,8 @@ impl Part for Outliers {
                 until: wall.monotonic(server.ends),
                 times: server.times,
             };
-            if upstream.resume_server(&server.server, past, wall.now) && past.until > wall.now {
-                tracing::info!("state: {} is left out as it was", server.server);
+            if upstream.resume_server(&server.address, past, wall.now) && past.until > wall.now {
+                tracing::info!("state: {} is left out as it was", server.address);
             }
         }
     }
@@ -68,8 +68,8 @@ impl Part for Outliers {
     fn is_like(one: &Saved, other: &Saved) -> bool {
         one.servers.len() == other.servers.len()
             && (one.servers.iter().zip(&other.servers)).all(|(one, other)| {
-                (&one.upstream, &one.server, one.times)
-                    == (&other.upstream, &other.server, other.times)
+                (&one.upstream, &one.address, one.times)
+                    == (&other.upstream, &other.address, other.times)
                     && wall::alike(one.ends, other.ends)
             })
     }

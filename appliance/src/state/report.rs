@@ -71,15 +71,12 @@ impl Report {
             return;
         }
         let folder = self.folder.as_deref().unwrap_or(Path::new("")).display();
-        match trouble {
-            Some(trouble) => {
-                tracing::error!(%folder, "state: {what}: {trouble}");
-                told.troubles.insert(what, trouble);
-            }
-            None => {
-                tracing::info!(%folder, "state: {what} is in order again");
-                told.troubles.remove(what);
-            }
+        if let Some(trouble) = trouble {
+            tracing::error!(%folder, "state: {what}: {trouble}");
+            told.troubles.insert(what, trouble);
+        } else {
+            tracing::info!(%folder, "state: {what} is in order again");
+            told.troubles.remove(what);
         }
     }
 

@@ -155,12 +155,11 @@ impl Counted {
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.slow_after {
-            Some(slow_after) => write!(f, "slower than {} ns", slow_after.0)?,
-            None => {
-                let errors: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
-                write!(f, "{}", errors.join(" "))?;
-            }
+        if let Some(slow_after) = self.slow_after {
+            write!(f, "slower than {} ns", slow_after.0)?;
+        } else {
+            let errors: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
+            write!(f, "{}", errors.join(" "))?;
         }
         write!(f, " within {} ns", self.window.0)
     }
