@@ -102,10 +102,10 @@ fn nobody_gets_another_protocol_or_a_request_past_its_reader() {
         format!("GET /status HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"),
         format!("GET /status HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Length: 0\r\nContent-Length: {length}\r\n\r\n{inner}"),
         format!("GET /status HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n{chunk}"),
-        format!("GET /status HTTP/1.1\r\nHost: HOST\r\nX: y\rDELETE /blocks HTTP/1.1\r\nConnection: close\r\n\r\n"),
+        "GET /status HTTP/1.1\r\nHost: HOST\r\nX: y\rDELETE /blocks HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
         format!("GET /status HTTP/1.1\nHost: HOST\nConnection: close\nContent-Length: {length}\n\n{inner}"),
         // Behind one another.
-        format!("GET /limits HTTP/1.1\r\nHost: HOST\r\n\r\nDELETE /blocks HTTP/1.1\r\nHost: HOST\r\n\r\nPOST /reload HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+        "GET /limits HTTP/1.1\r\nHost: HOST\r\n\r\nDELETE /blocks HTTP/1.1\r\nHost: HOST\r\n\r\nPOST /reload HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_owned(),
     ] {
         let request = request.replace("HOST", &admin.to_string());
         let answer = Client::of(admin).exchange(request.as_bytes()).expect("an end");

@@ -1,4 +1,9 @@
 //! Gates over real HTTP: the steps of a flash sale, places under a rush, and who is in after a kill.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 mod cookbook;
 mod data;

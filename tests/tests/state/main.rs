@@ -1,4 +1,9 @@
 //! What the service has learned, through restarts, crashes, damage and a folder that takes nothing.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic"
+)]
 
 use std::{
     fs,
