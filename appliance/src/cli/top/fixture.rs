@@ -71,7 +71,6 @@ fn host() -> Host {
         stats,
         access_log,
         journal,
-        state,
         first,
     )
 }
