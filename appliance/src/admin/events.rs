@@ -33,8 +33,11 @@ const WATCHERS: usize = 16;
 /// Between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A look takes no more than this part of the time: one at ten thousand limits takes long.
+/// A look takes no more than this part of the time, for one at ten thousand limits takes long;
 const PART: u32 = 20;
+
+/// but nobody waits for longer than this, unless it takes half of the time then.
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// So many blocks are shown; `status.blocks` counts them all.
 const BLOCKS: usize = 200;
@@ -127,7 +130,9 @@ impl Feed {
         while self.latest.receiver_count() > 0 {
             let began = Instant::now();
             self.look().await;
-            sleep_until(began + PERIOD.max(began.elapsed() * PART)).await;
+            let took = began.elapsed();
+            let period = (took * PART).clamp(PERIOD, LONGEST).max(took * 2);
+            sleep_until(began + period).await;
         }
     }
 

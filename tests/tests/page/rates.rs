@@ -29,6 +29,18 @@ return [
   look(2, 2, 6, 0, 10, [5, 1]),
 ];";
 
+/// A route that is seen for the first time, in the first look and in a later one.
+const LATE: &str = "
+const { Deltas, Recent, quantile } = await import('/page/rates.js');
+const [deltas, recent] = [new Deltas(), new Recent()];
+const buckets = [{ most_seconds: 0.5, count: 4 }];
+recent.begin(true);
+const first = quantile(recent.of('early', buckets), 0.5);
+recent.begin(false);
+deltas.begin(0);
+deltas.begin(2);
+return [first, quantile(recent.of('late', buckets), 0.5), deltas.of('late', 4, 0)];";
+
 #[test]
 fn rates_are_what_counters_grew_by() {
     needs_browser!();
@@ -63,6 +75,9 @@ fn rates_are_what_counters_grew_by() {
         (requests(3), times(3)),
         ((null(), null()), [null(), null(), null()])
     );
+    // A histogram that came later was empty before, and so was a route's counter.
+    let late = browser.run(LATE);
+    assert_eq!(late, json!([null, 0.5, 2]));
     // A second look after two seconds, and a third after one.
     assert_eq!(requests(1), (json!(50), json!(0)));
     assert_eq!(

@@ -1,7 +1,7 @@
 // Where the page gets what it shows: one document a second, for as long as the service tells.
 
 /** Milliseconds without a word after which what is shown is called old. */
-const SILENCE = 5000;
+const SILENCE = 8000;
 
 /** Milliseconds before a refused stream is asked for again. */
 const AGAIN = 3000;

@@ -44,8 +44,8 @@ export function limits(host) {
     const rows = rowsOf(status.limits, "/status/limits", ({ name }) => name);
     table.update(rows.map((row) => ({
       ...row,
-      admittedSpeed: deltas.of(`admitted ${row.name}`, row.admitted),
-      refusedSpeed: deltas.of(`refused ${row.name}`, row.refused + row.shadowed),
+      admittedSpeed: deltas.of(`admitted ${row.name}`, row.admitted, 0),
+      refusedSpeed: deltas.of(`refused ${row.name}`, row.refused + row.shadowed, 0),
     })));
     return rows.length > 0;
   };

@@ -23,7 +23,16 @@ const parts = Object.entries({ limits, hottest, blocks, gates, routes, upstreams
 
 watch({ show, tell });
 
+/** The version that this page came with. */
+let version = null;
+
 function show({ status, blocks: list }) {
+  version ??= status.version;
+  if (status.version !== version) {
+    // A successor of another version has a page of its own.
+    location.reload();
+    return;
+  }
   const point = history.take(status);
   const look = { status, blocks: list, point, deltas: history.deltas, recent: history.recent };
   showHead(status);
@@ -74,7 +83,7 @@ function announce(text) {
 
 const STATES = {
   live: "live",
-  silent: "no news for 5 s",
+  silent: "no news for 8 s",
   lost: "connection lost; trying again",
   leaving: "this process is ending; looking for its successor",
   refused: "no events for this page now; trying again",

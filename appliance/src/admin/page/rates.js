@@ -43,15 +43,17 @@ function packetClass(count) {
 /** Histograms of the last seconds, each under a name of the caller's. */
 export class Recent {
   #looks = new Map();
+  #first = true;
 
-  /** Forgets all: another process counts from nothing. */
-  clear() {
-    this.#looks.clear();
+  /** Begins a look; the first one at a process forgets all that was seen of another. */
+  begin(first) {
+    this.#first = first;
+    if (first) this.#looks.clear();
   }
 
-  /** What a histogram took in since the first of the last looks at it. */
+  /** What a histogram took in since the first of the last looks at it. One that was not there was empty. */
   of(name, buckets) {
-    const looks = this.#looks.get(name) ?? [];
+    const looks = this.#looks.get(name) ?? (this.#first ? [] : [[]]);
     looks.push(buckets);
     if (looks.length > INTERVAL + 1) looks.shift();
     this.#looks.set(name, looks);
@@ -73,11 +75,11 @@ export class Deltas {
     this.#seconds = seconds;
   }
 
-  /** How fast a counter grows; null when nobody knows yet. */
-  of(name, value) {
+  /** How fast a counter grows; null when nobody knows yet. One that was not there had what is `absent`. */
+  of(name, value, absent = null) {
     this.#now.set(name, value);
-    const before = this.#before.get(name);
-    if (before === undefined || value < before) return null;
+    const before = this.#before.get(name) ?? absent;
+    if (this.#seconds === 0 || before === null || value < before) return null;
     return (value - before) / this.#seconds;
   }
 }
@@ -93,7 +95,7 @@ export class History {
   take(status) {
     const process = `${status.pid} ${status.since}`;
     const same = this.#last && this.#last.process === process && this.#last.uptime < status.uptime_seconds;
-    if (!same) this.recent.clear();
+    this.recent.begin(!same);
     this.deltas.begin(same ? status.uptime_seconds - this.#last.uptime : 0);
     this.#last = { process, uptime: status.uptime_seconds };
     const point = {

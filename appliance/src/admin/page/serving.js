@@ -41,7 +41,7 @@ export function routes(host) {
     const rows = rowsOf(status.routes, "/status/routes", ({ name }) => name);
     table.update(rows.map((row) => ({
       ...row,
-      speed: deltas.of(`route ${row.name}`, row.duration.count),
+      speed: deltas.of(`route ${row.name}`, row.duration.count, 0),
       recent: recent.of(`route ${row.name}`, row.duration.buckets),
     })));
     return rows.length > 0;
@@ -66,7 +66,7 @@ export function upstreams(host) {
     const rows = status.upstreams.flatMap((upstream, index) => {
       const times = recent.of(`upstream ${upstream.name}`, upstream.response_time.buckets);
       return rowsOf(upstream.servers, `/status/upstreams/${index}/servers`, ({ address }, at) => `${upstream.name} ${address} ${at}`)
-        .map((row) => ({ ...row, upstream, recent: times, speed: deltas.of(`server ${row.id}`, row.requests) }));
+        .map((row) => ({ ...row, upstream, recent: times, speed: deltas.of(`server ${row.id}`, row.requests, 0) }));
     });
     table.update(rows);
     write(notes, status.upstreams.map(note).filter(Boolean).join(" "));

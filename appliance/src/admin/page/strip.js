@@ -13,7 +13,7 @@ export const scale = () => parseFloat(getComputedStyle(document.documentElement)
 export const MARGIN = { right: 52.5, top: 8 };
 
 /** Seconds between two points that are not joined: nothing was seen between them. */
-export const GAP = 3.5;
+export const GAP = 6;
 
 const LOW = 0.0005;
 const HIGH = 30;
