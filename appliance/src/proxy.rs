@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use floodwall_config::Direction;
+use http::HeaderMap;
 use pingora_core::{connectors::TransportConnector, protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -455,6 +456,15 @@ impl ProxyHttp for Proxy {
             );
         }
         Ok(None)
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        _trailers: &mut HeaderMap,
+        ctx: &mut Box<Exchange>,
+    ) -> Result<Option<Bytes>> {
+        report::encode_rest(ctx)
     }
 
     async fn fail_to_proxy(

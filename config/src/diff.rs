@@ -222,6 +222,7 @@ fn upstream(changes: &mut Changes, path: &str, old: &Upstream, new: &Upstream) {
         &new.proxy_protocol,
     );
     changes.edited(&format!("{path}.timeouts"), &old.timeouts, &new.timeouts);
+    changes.edited(&format!("{path}.pool"), &old.pool, &new.pool);
     changes.edited(&format!("{path}.retries"), &old.retries, &new.retries);
     changes.edited(&format!("{path}.breaker"), &old.breaker, &new.breaker);
     changes.edited(&format!("{path}.outlier"), &old.outlier, &new.outlier);
@@ -351,6 +352,11 @@ prefilter: { interfaces: [eth0] }
                 "9000']",
                 "9000'], http2: true",
                 "upstreams.app.http2: false -> true",
+            ),
+            (
+                "9000']",
+                "9000'], pool: { max_idle: 0 }",
+                "upstreams.app.pool: changed",
             ),
             ("path: /1", "path: /2", "routes.one: changed"),
             (

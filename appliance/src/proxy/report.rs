@@ -66,9 +66,7 @@ pub(super) fn compress(
 ) -> Result<()> {
     let route = ctx.route.as_ref();
     let rules = route.and_then(|route| route.rule.compress.as_ref());
-    // Over HTTP/2 the engine does not always say which part is the last.
-    let tells_its_end = ctx.upstream().is_ok_and(|upstream| !upstream.http2);
-    if let Some(rules) = rules.filter(|_| tells_its_end) {
+    if let Some(rules) = rules {
         ctx.encoder = compress::begin(rules, request, response)?;
     }
     Ok(())
@@ -83,6 +81,15 @@ pub(super) fn encode(encoder: &mut Encoder, body: &mut Option<Bytes>, end: bool)
     )?;
     *body = (!coded.is_empty()).then_some(coded);
     Ok(())
+}
+
+/// The rest of a compressed body when trailers come behind it, which the engine gives up for that.
+pub(super) fn encode_rest(ctx: &mut Exchange) -> Result<Option<Bytes>> {
+    let mut rest = None;
+    if let Some(encoder) = &mut ctx.encoder {
+        encode(encoder, &mut rest, true)?;
+    }
+    Ok(rest)
 }
 
 /// Gives the upstream's answer up for a page that stands for it.

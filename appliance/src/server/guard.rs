@@ -134,12 +134,18 @@ impl Guard {
         self.inner.get_mut().poll_readable(context)
     }
 
-    /// Ends a head that is too slow or too large: one answer, one line in the log, and no more reading.
-    fn cut(&mut self, context: &mut Context<'_>, fault: early::Fault) -> io::Error {
-        self.answer = Some(early::answer(&self.connection, fault));
-        // Best effort: a client that does not read its answer gets none.
-        let _ = self.write_answer(context);
-        io::Error::new(io::ErrorKind::TimedOut, fault.what)
+    /// Answers a head that is too slow, too large or none, and ends the connection: the engine closes what it
+    /// cannot read without a word. A client that does not take its answer in time gets none.
+    fn poll_last_word(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let linger = self.linger.get_or_insert_with(Linger::begin);
+        if !linger.is_over(context)
+            && ready!(self.write_answer(context)).is_ok()
+            && ready!(Pin::new(&mut self.inner).poll_shutdown(context)).is_ok()
+            && let Some(linger) = &mut self.linger
+        {
+            ready!(linger.poll(&mut self.inner, context));
+        }
+        Poll::Ready(io::ErrorKind::ConnectionAborted.into())
     }
 
     /// Whether more of the last request may be on its way.
@@ -238,13 +244,14 @@ impl Guard {
         }
     }
 
-    /// Ends a request whose bytes are at fault.
-    fn refuse(&mut self, context: &mut Context<'_>, fault: early::Fault) -> io::Error {
+    /// Ends a request whose bytes are at fault: one answer, one line in the log, and no more reading.
+    fn poll_refuse(&mut self, context: &mut Context<'_>, fault: early::Fault) -> Poll<io::Error> {
         if self.progress.phase() == Phase::Head {
-            return self.cut(context, fault);
+            self.answer = Some(early::answer(&self.connection, fault));
+            return self.poll_last_word(context);
         }
         self.progress.spoil(fault);
-        io::Error::new(io::ErrorKind::InvalidData, fault.what)
+        Poll::Ready(io::Error::new(io::ErrorKind::InvalidData, fault.what))
     }
 
     /// Ends a client that takes nothing of what is written to it.
@@ -284,13 +291,13 @@ impl AsyncRead for Guard {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.answer.is_some() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            return self.poll_last_word(context).map(Err);
         }
         let before = buffer.filled().len();
         match self.poll_intake(context, buffer) {
             Poll::Ready(result) => {
                 if let Err(fault) = result? {
-                    return Poll::Ready(Err(self.refuse(context, fault)));
+                    return self.poll_refuse(context, fault).map(Err);
                 }
                 if self.waits_for_body {
                     self.pace.came(buffer.filled().len() - before);
@@ -303,15 +310,15 @@ impl AsyncRead for Guard {
                 if self.waits_for_body {
                     self.pace.waits();
                 }
-                let error = match ready!(self.poll_deadline(context)) {
-                    Late::Head => self.refuse(context, early::HEAD_TOO_SLOW),
-                    Late::Body => self.refuse(context, early::BODY_TOO_SLOW),
-                    Late::Request => io::Error::new(
+                let poll = match ready!(self.poll_deadline(context)) {
+                    Late::Head => self.poll_refuse(context, early::HEAD_TOO_SLOW),
+                    Late::Body => self.poll_refuse(context, early::BODY_TOO_SLOW),
+                    Late::Request => Poll::Ready(io::Error::new(
                         io::ErrorKind::TimedOut,
                         "the request took longer than its route allows",
-                    ),
+                    )),
                 };
-                Poll::Ready(Err(error))
+                poll.map(Err)
             }
         }
     }

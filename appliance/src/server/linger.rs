@@ -36,6 +36,11 @@ impl Linger {
         }
     }
 
+    /// Whether the client was listened to for long enough.
+    pub(super) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        self.until.as_mut().poll(context).is_ready()
+    }
+
     /// Comes back when the client has ended too, or was listened to for long enough.
     pub(super) fn poll<S: AsyncRead + Unpin>(
         &mut self,
@@ -43,7 +48,7 @@ impl Linger {
         context: &mut Context<'_>,
     ) -> Poll<()> {
         let mut piece = [MaybeUninit::uninit(); PIECE];
-        while self.left > 0 && self.until.as_mut().poll(context).is_pending() {
+        while self.left > 0 && !self.is_over(context) {
             let mut buffer = ReadBuf::uninit(&mut piece);
             let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use floodwall_tests::{Client, Floodwall, Http2, Loopback, Origin, Request, eventually, h2::Frame};
+use floodwall_tests::{
+    Client, Curl, Floodwall, Http2, Loopback, Origin, Request, eventually, h2::Frame,
+};
 
 use crate::{clients::run, front};
 
@@ -90,6 +92,37 @@ fn http_2_goes_through_both() {
     for floodwall in [&pair.first, &pair.second] {
         eventually!(floodwall.status()["requests"]["in_flight"] == 0);
     }
+}
+
+/// However a stream ends, what is compressed has its end.
+#[test]
+fn answers_of_http_2_servers_are_compressed() {
+    let (web, inner, origin) = (Loopback::free(), Loopback::free(), Origin::start());
+    let _second = Floodwall::start(&front(inner, origin.address()));
+    let yaml = front(web, inner)
+        .with("servers: [", "http2: true, servers: [")
+        .with("upstream: app }", "upstream: app, compress: true }");
+    let _first = Floodwall::start(&yaml);
+    origin.give(&["Content-Type: text/plain"]);
+    let curl = |path: &str, protocol: &str| {
+        Curl::new()
+            .flag("--compressed")
+            .flag(protocol)
+            .with("-H", "accept-encoding: gzip")
+            .get(&format!("http://{web}{path}"))
+    };
+    for protocol in ["--http1.1", "--http2-prior-knowledge"] {
+        let got = curl("/mega", protocol);
+        assert_eq!((got.status, got.code), (200, Some(0)), "{protocol}");
+        assert_eq!(got.body.len(), 1 << 20, "{protocol}");
+        origin.say("short, but long enough to be compressed".repeat(40));
+        let got = curl("/", protocol);
+        assert_eq!((got.code, got.body.len()), (Some(0), 1560), "{protocol}");
+        origin.say("x".repeat(1 << 20));
+    }
+    let zipped = Client::of(web).send(&Request::get("/").header("Accept-Encoding", "gzip"));
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert!(zipped.body.len() < 1 << 16);
 }
 
 /// A stream that the client gives up is given up at the server too.

@@ -60,7 +60,8 @@ fn what_is_no_tls_is_told_so_or_closed() {
         let before = failed(&floodwall, reason);
         let mut connection = Client::of(web).connect().unwrap();
         connection.write(bytes).unwrap();
-        connection.finish().unwrap();
+        // A server that has seen enough may have closed by now.
+        let _ = connection.finish();
         let answer = connection.read_to_end().unwrap();
         assert!(answer.len() < 10, "at most an alert: {answer:?}");
         eventually!(failed(&floodwall, reason) == before + 1);
