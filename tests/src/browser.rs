@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Client, Request, Response, target, wait};
+use crate::{Client, Request, Response, scratch::Scratch, target, wait};
 
 /// Chromium with one window, in the network namespace of the thread that started it. It ends when this is dropped.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Browser {
     driver: Child,
     address: SocketAddr,
     session: String,
+    /// What it leaves behind goes with this.
+    _folder: Scratch,
 }
 
 /// What the window is like.
@@ -34,8 +36,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Browser {
     pub fn start() -> Self {
+        let folder = Scratch::new();
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -57,6 +61,7 @@ impl Browser {
             driver,
             address: (Ipv4Addr::LOCALHOST, port).into(),
             session: String::new(),
+            _folder: folder,
         };
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             // Root has no sandbox, and what is looked at comes from the test alone.
