@@ -69,7 +69,10 @@ impl Service {
         Reply::Failed {
             message: match names[..] {
                 [] => format!("there is no gate {name}: the file has no gates"),
-                _ => format!("there is no gate {name}; there are {}", names.join(", ")),
+                _ => format!(
+                    "there is no gate {name}; the file has: {}",
+                    names.join(", ")
+                ),
             },
         }
     }

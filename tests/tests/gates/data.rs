@@ -33,7 +33,7 @@ fn lists_are_applied_at_once_and_deleted_at_once() {
     assert!(
         unknown
             .stderr
-            .contains("there is no gate phone; there are laptop"),
+            .contains("there is no gate phone; the file has: laptop"),
         "{unknown:?}"
     );
     fs::write(file, "user1: yes\n").unwrap();

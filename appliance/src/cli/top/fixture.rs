@@ -60,8 +60,8 @@ fn host() -> Host {
     let config = Config::from_text(FILE, &file).unwrap();
     let (opened, stats) = (prefilter::open(&config, false).unwrap(), Stats::default());
     let secret = opened.table.secret();
-    let state = Arc::new(Report::on(None, false));
-    let journal = Journal::open(None, &stats.gates, secret, &state).unwrap();
+    let report = Arc::new(Report::on(None, false));
+    let journal = Journal::open(None, &stats.gates, secret, &report).unwrap();
     let access_log = AccessLog::open(&config::AccessLog::Off).unwrap();
     let first = Generation::compile(1, file, config, secret, &stats).unwrap();
     Host::new(

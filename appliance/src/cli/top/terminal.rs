@@ -143,7 +143,11 @@ impl Terminal {
         };
         if ready[0] {
             let mut bytes = [0; 256];
-            let read = rustix::io::read(&stdin, &mut bytes)?;
+            // A terminal whose other end was closed says so by an error.
+            let read = match rustix::io::read(&stdin, &mut bytes) {
+                Err(rustix::io::Errno::IO) => 0,
+                read => read?,
+            };
             happened.typed.extend_from_slice(&bytes[..read]);
             happened.ended = read == 0;
         }
