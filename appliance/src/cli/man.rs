@@ -40,9 +40,10 @@ impl Page {
     fn write(&self, folder: &Path) -> Result<(), Failure> {
         let file = folder.join(&self.file);
         fs::write(&file, &self.text).map_err(|error| {
-            let make = match folder.exists() {
-                true => String::new(),
-                false => format!("; make the folder first: mkdir -p {}", folder.display()),
+            let make = if folder.exists() {
+                String::new()
+            } else {
+                format!("; make the folder first: mkdir -p {}", folder.display())
             };
             Failure::Failed(format!(
                 "{} cannot be written: {error}{make}",
