@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 mod after;
 mod ask;
 mod budgets;
+mod notes;
 mod pending;
 mod preview;
 mod standing;

@@ -92,7 +92,7 @@ pub struct Rewritten {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The proxy, with this status: a refusal, or what the route responds.
-    Respond { status: u16 },
+    Respond { status: u16, because: String },
     /// The proxy, which tells the client to ask elsewhere.
     Redirect { status: u16, location: String },
     /// One of the upstream's servers.
@@ -205,8 +205,10 @@ fn follow(
     let action = if blocked {
         Outcome::Nothing
     } else if let Some(preview) = shed {
+        let measure = preview.shed_by.as_deref().unwrap_or_default();
         Outcome::Respond {
             status: preview.status,
+            because: format!("shed by overload protection: {measure}"),
         }
     } else {
         let here = Here {
@@ -215,8 +217,13 @@ fn follow(
             peer,
             scheme,
         };
-        let status = gate.as_ref().and_then(|gate| gate.status);
-        outcome(&here, route.map(AsRef::as_ref), &limits, status, host.now())
+        outcome(
+            &here,
+            route.map(AsRef::as_ref),
+            &limits,
+            gate.as_ref(),
+            host.now(),
+        )
     };
     Explanation {
         generation: generation.number,
@@ -234,7 +241,7 @@ fn follow(
         rewritten: route.and_then(|route| way::rewritten(&route.rule.rewrite, request.path)),
         gate,
         changes: route.map_or(Vec::new(), |route| {
-            changes::of(&route.rule, &generation.config)
+            changes::of(&route.rule, &generation.config, request)
         }),
         action,
     }
@@ -267,31 +274,34 @@ fn outcome(
     here: &Here<'_>,
     route: Option<&Route>,
     limits: &[Preview],
-    gate: Option<u16>,
+    gate: Option<&GatePreview>,
     now: Nanos,
 ) -> Outcome {
     let Some(route) = route else {
-        return Outcome::Respond { status: 404 };
+        return respond(404, "no route matches");
     };
     let generation = here.generation;
     if let Some(limit) = limits
         .iter()
         .position(|preview| preview.would == admission::Would::Refuse)
     {
-        return Outcome::Respond {
-            status: generation.limit(route.rule.limits[limit]).reject.status,
-        };
+        let limit = generation.limit(route.rule.limits[limit]);
+        return respond(
+            limit.reject.status,
+            &format!("refused by the limit {}", limit.name),
+        );
     }
-    if let Some(status) = gate {
-        return Outcome::Respond { status };
+    if let Some((gate, status)) = gate.and_then(|gate| Some((gate, gate.status?))) {
+        return respond(
+            status,
+            &format!("refused by the gate {}: {}", gate.name, gate.would),
+        );
     }
-    if route.lacks().is_some() {
-        return Outcome::Respond { status: 503 };
+    if let Some(token) = route.lacks() {
+        return respond(503, &format!("the token {} is not there yet", token.name));
     }
     match &route.rule.action {
-        Action::Respond(response) => Outcome::Respond {
-            status: response.status,
-        },
+        Action::Respond(response) => respond(response.status, "the route says so"),
         Action::Redirect(redirect) => way::redirected(redirect, here),
         Action::Upstream(index) => {
             onward(generation, generation.upstream(*index), here.subject, now)
@@ -303,8 +313,15 @@ fn outcome(
                 here.subject,
                 now,
             ),
-            None => Outcome::Respond { status: 500 },
+            None => respond(500, "the split has no upstream for it"),
         },
+    }
+}
+
+fn respond(status: u16, because: &str) -> Outcome {
+    Outcome::Respond {
+        status,
+        because: because.to_owned(),
     }
 }
 

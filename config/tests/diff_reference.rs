@@ -1,6 +1,6 @@
 //! A change of any key of the reference is named by its path: nothing that a reload does goes unsaid.
 
-use std::{path::Path, thread};
+use std::{collections::HashMap, path::Path, thread};
 
 use floodwall_config::{Change, Config};
 use serde_yaml::{Mapping, Value};
@@ -166,19 +166,31 @@ fn path(whole: &Value, place: &[Step]) -> String {
     words.join(".").replace(".burst", ".rate")
 }
 
+/// The value that was found for a key of this name: it is likely to do for the next one.
+type Known = HashMap<String, &'static str>;
+
 /// The configuration with another value at a place, if there is one that is allowed there and means something else.
-fn changed(whole: &Value, old: &Config, place: &[Step]) -> Option<Config> {
+fn changed(whole: &Value, old: &Config, place: &[Step], known: &mut Known) -> Option<Config> {
     let present = text(at(&mut whole.clone(), place));
     // What ends alike is most likely allowed as well, such as another duration.
     let alike = |other: &&&str| other.chars().last() == present.chars().last();
     let all = || OTHERS.iter().chain(&MORE);
-    let mut candidates = all()
-        .filter(alike)
+    let name = path(whole, place)
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let before = known.get(&name).copied();
+    let mut candidates = before
+        .iter()
+        .chain(all().filter(alike))
         .chain(all().filter(|other| !alike(other)));
     let by_value = candidates.find_map(|other| {
         let mut whole = whole.clone();
         *at(&mut whole, place) = serde_yaml::from_str(other).unwrap();
-        read(&whole).filter(|new| new != old)
+        let new = read(&whole).filter(|new| new != old)?;
+        known.insert(name.clone(), *other);
+        Some(new)
     });
     by_value.or_else(|| without(whole, old, place))
 }
@@ -217,9 +229,9 @@ enum Said {
     Missed(String),
 }
 
-fn said(whole: &Value, old: &Config, place: &[Step]) -> Said {
+fn said(whole: &Value, old: &Config, place: &[Step], known: &mut Known) -> Said {
     let path = path(whole, place);
-    let Some(new) = changed(whole, old, place) else {
+    let Some(new) = changed(whole, old, place, known) else {
         return Said::Untried(path);
     };
     let changes = old.changes(&new);
@@ -239,7 +251,10 @@ fn every_key_of_the_reference_that_changes_is_named() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = |some: &[Place]| -> Vec<Said> {
         let places = some.iter();
-        places.map(|place| said(&whole, &old, place)).collect()
+        let mut known = Known::new();
+        places
+            .map(|place| said(&whole, &old, place, &mut known))
+            .collect()
     };
     let all: Vec<Said> = thread::scope(|scope| {
         let shares = places.chunks(places.len().div_ceil(cores));

@@ -7,7 +7,10 @@ use floodwall_limiter::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::ask::{Asked, ask};
+use super::{
+    ask::{Asked, ask},
+    notes,
+};
 use crate::{generation::Generation, host::Host, key::Subject, limit::rule::Grant};
 
 /// What one limit would do with a request.
@@ -23,6 +26,8 @@ pub struct Preview {
     pub retry_after_seconds: Option<f64>,
     /// How long it would wait for its turn; for a slot that is a guess from how long others have held theirs.
     pub wait_seconds: Option<f64>,
+    /// Why it does so: exceptions, shadow, shares of keys, what is charged, and what refusals lead to.
+    pub notes: Vec<String>,
 }
 
 /// The verdict a limit would give.
@@ -70,6 +75,7 @@ fn preview_one(
             burst: None,
             retry_after_seconds: None,
             wait_seconds: None,
+            notes: notes::of(generation, index, subject, None),
         };
     };
     let Foreseen {
@@ -95,6 +101,7 @@ fn preview_one(
         burst: Some(asked.rule.burst),
         retry_after_seconds: retry_after.filter(|after| *after < Nanos::MAX).map(seconds),
         wait_seconds: wait.map(seconds),
+        notes: notes::of(generation, index, subject, Some(&asked)),
     }
 }
 

@@ -118,6 +118,12 @@ fn print(out: &mut impl Write, explanation: &Explanation) -> Result<(), Failure>
     if !explanation.limits.is_empty() {
         writeln!(out)?;
         limits(&explanation.limits).write(out)?;
+        let notes = explanation.limits.iter();
+        for (limit, note) in
+            notes.flat_map(|each| each.notes.iter().map(|note| (&each.limit, note)))
+        {
+            writeln!(out, "{limit}: {note}")?;
+        }
     }
     Ok(())
 }
@@ -133,7 +139,9 @@ fn overload(preview: &Overload) -> String {
 fn outcome(explanation: &Explanation) -> String {
     match &explanation.action {
         Outcome::Nothing => format!("nothing: {} is blocked", explanation.peer),
-        Outcome::Respond { status } => format!("answered here with {status}"),
+        Outcome::Respond { status, because } => {
+            format!("answered here with {status}: {because}")
+        }
         Outcome::Redirect { status, location } => format!("sent to {location} with {status}"),
         Outcome::Unavailable {
             upstream,

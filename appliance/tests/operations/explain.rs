@@ -105,3 +105,93 @@ fn people_read_it_too_and_nonsense_is_named() {
         assert!(said.contains(words), "{said}");
     }
 }
+
+const EVERYTHING: &str = "\
+upstreams: { app: { servers: [127.0.0.1:9] }, beta: { servers: [127.0.0.1:10] } }
+limits:
+  seen: { key: client, rate: 1/m, shadow: true }
+  few: { key: client, rate: 1/m, enforce: 0% }
+  some: { key: client, rate: 1/m, exceptions: { 192.0.2.1: 9/s, 192.0.2.2: unlimited }, block: { after: 3, within: 10s, for: 5s } }
+  posts: { key: client, rate: 1/m, match: { methods: [POST] } }
+  named: { key: header(x-account), rate: 1/m, absent: skip }
+  bytes: { key: client, count: bytes_out, rate: 1MiB/s }
+  late: { key: client, count: { responses: { status: [404] } }, rate: 1/m }
+  other: { key: client, rate: 1/m, related: { limit: some } }
+gates: { sale: { key: header(x-user), opens: 2999-01-01T00:00:00Z, before: { status: 425 } } }
+tokens: { t: { fetch: { upstream: app, path: /t, every: 1h }, take: header(x-t), missing: refuse } }
+protection: { in_flight: { trigger: 1k } }
+routes:
+- { name: answer, match: { path: /answer }, respond: { status: 204 } }
+- { name: away, match: { path: /away }, redirect: { to: \"https://x.test/\", status: 308 } }
+- { name: sale, match: { path: /sale }, gate: sale, upstream: app }
+- { name: token, match: { path: /token }, upstream: app, request_headers: { set: { authorization: \"${token.t}\" } } }
+- name: parts
+  match: { path_prefix: /parts }
+  priority: low
+  limits: [seen, few, some, posts, named, bytes, late, other]
+  split: [{ when: { headers: { x-beta: \"*\" } }, upstream: beta }, { upstream: app }]
+  rewrite: { path_prefix: /p }
+  mirror: { upstream: beta, share: 10% }
+  compress: true
+  timeout: 9s
+  response_headers: { set: { x-frame-options: DENY } }
+";
+
+#[test]
+fn every_kind_of_action_and_rule_is_said() {
+    let site = Site::with(EVERYTHING);
+    let _service = Service::start(&site);
+    let says = |arguments: &[&str], wanted: &[&str]| {
+        let said = site.prints(&[&["explain"], arguments].concat());
+        for words in wanted {
+            assert!(said.contains(words), "no `{words}` in\n{said}");
+        }
+    };
+    says(&["/answer"], &["answered here with 204: the route says so"]);
+    says(&["/none"], &["answered here with 404: no route matches"]);
+    says(&["/away"], &["sent to https://x.test/ with 308"]);
+    says(
+        &["/sale"],
+        &["answered here with", "refused by the gate sale"],
+    );
+    says(
+        &["/token"],
+        &["answered here with 503: the token t is not there yet"],
+    );
+    says(
+        &[
+            "--header",
+            "x-beta: 1",
+            "--header",
+            "upgrade: websocket",
+            "/parts/x",
+        ],
+        &[
+            "overload    priority low: let in",
+            "split       split[0]: its match",
+            "goes to upstream beta",
+            "rewritten   GET /p/x",
+            "mirror: 10% to upstream beta",
+            "compress: what the client takes compressed",
+            "timeout: 9s for all of it",
+            "upgrade: the upstream is asked for websocket",
+            "response_headers: set x-frame-options: DENY",
+            "seen: in shadow: it counts, and refuses nobody",
+            "few: refuses 0% of the keys, and this one is not among them",
+            "some: refusal 3 within 10s blocks for 5s",
+            "posts: its match leaves this request out",
+            "named: the request lacks a part of its key",
+            "bytes: charged by bytes of responses",
+            "late: charged when the response is known",
+            "other: charged by what the limit some admits",
+        ],
+    );
+    says(
+        &["--client", "192.0.2.1", "/parts"],
+        &["some: an exception gives this key 9/s"],
+    );
+    says(
+        &["--client", "192.0.2.2", "/parts"],
+        &["some: an exception lifts it for this key"],
+    );
+}
