@@ -51,7 +51,7 @@ pub(super) struct Apply {
     json: bool,
 }
 
-/// Names in one message, which has 1 MiB at most.
+/// Names in one message: those over 1 MiB wait for one of a few places.
 const BYTES_AT_ONCE: usize = 512 << 10;
 
 impl Gate {

@@ -59,10 +59,12 @@ impl Unfit {
 /// # Errors
 /// When it cannot be made, or something else has its name.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder)
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut fresh = DirBuilder::new();
+    fresh.recursive(true).mode(FOLDER_MODE).create(folder)?;
+    keep_name(folder)
 }
 
 /// Opens a file that is there, if it is one that counts; none when there is no file.
@@ -104,7 +106,17 @@ pub fn open_or_make(file: &Path) -> Result<File, Unfit> {
     }
     let mut fresh = OpenOptions::new();
     fresh.read(true).write(true).create_new(true).mode(MODE);
-    Ok(fresh.open(file)?)
+    let made = fresh.open(file)?;
+    keep_name(file)?;
+    Ok(made)
+}
+
+/// Makes the name of a file durable, which is its folder's, not its own.
+fn keep_name(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn refused(error: io::Error) -> Unfit {
@@ -146,11 +158,7 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&draft);
         return written;
     }
-    // The name is durable with the folder, not with the file.
-    match file.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    keep_name(file)
 }
 
 fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
