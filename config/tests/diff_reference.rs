@@ -1,4 +1,5 @@
 //! A change of any key of the reference is named by its path: nothing that a reload does goes unsaid.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::{collections::HashMap, path::Path, thread};
 

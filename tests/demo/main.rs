@@ -41,13 +41,13 @@ fn main() -> ExitCode {
     let interrupt = Interrupt::catch();
     let stage = stage::Stage::set();
     let floodwall = stage.start(&pace);
-    panel::opening(&view, stage.is_in_namespaces());
-    let account = story::play(&stage, &floodwall, &pace, &view, &interrupt);
+    panel::opening(view, stage.is_in_namespaces());
+    let account = story::play(&stage, &floodwall, &pace, view, &interrupt);
     drop(floodwall);
     drop(stage);
     match account {
         Some(account) => {
-            panel::summary(&view, &account);
+            panel::summary(view, &account);
             ExitCode::SUCCESS
         }
         None => ExitCode::from(130),

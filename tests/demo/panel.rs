@@ -41,8 +41,8 @@ impl View {
     }
 }
 
-pub(crate) fn opening(view: &View, in_namespaces: bool) {
-    if *view == View::Json {
+pub(crate) fn opening(view: View, in_namespaces: bool) {
+    if view == View::Json {
         return;
     }
     if in_namespaces {
@@ -61,7 +61,7 @@ pub(crate) fn opening(view: &View, in_namespaces: bool) {
         );
     }
     println!();
-    if *view == View::Panel {
+    if view == View::Panel {
         // Room for the panel, which is drawn over itself.
         print!("{}", "\n".repeat(LINES));
     }
@@ -161,7 +161,7 @@ fn per_second(count: u64, over: Duration) -> f64 {
     count as f64 / over.as_secs_f64()
 }
 
-pub(crate) fn show(view: &View, moment: &Moment) {
+pub(crate) fn show(view: View, moment: &Moment) {
     match view {
         View::Json => {}
         View::Lines => println!("{}", line(moment)),
@@ -210,8 +210,8 @@ fn lines(moment: &Moment) -> [String; LINES] {
     ]
 }
 
-pub(crate) fn summary(view: &View, account: &Account) {
-    if *view == View::Json {
+pub(crate) fn summary(view: View, account: &Account) {
+    if view == View::Json {
         println!("{}", account.json());
         return;
     }

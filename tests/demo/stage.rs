@@ -54,17 +54,13 @@ impl Stage {
 
     /// Starts the service between everybody.
     pub(crate) fn start(&self, pace: &Pace) -> Floodwall<'_> {
-        match &self.network {
-            Some(network) => {
-                let yaml = yaml(self.web, ORIGIN, pace).with("INSTANCE", &network.instance);
-                Launch::default().on(&network.edge).start(&yaml)
-            }
-            None => {
-                let origin = self.origin.address().to_string();
-                let yaml = yaml(self.web, &origin, pace).without_line("prefilter:");
-                Floodwall::start(&yaml)
-            }
+        if let Some(network) = &self.network {
+            let yaml = yaml(self.web, ORIGIN, pace).with("INSTANCE", &network.instance);
+            return Launch::default().on(&network.edge).start(&yaml);
         }
+        let origin = self.origin.address().to_string();
+        let yaml = yaml(self.web, &origin, pace).without_line("prefilter:");
+        Floodwall::start(&yaml)
     }
 
     fn in_namespaces() -> Self {

@@ -81,7 +81,7 @@ pub(crate) fn play(
     stage: &Stage,
     floodwall: &Floodwall<'_>,
     pace: &Pace,
-    view: &View,
+    view: View,
     interrupt: &Interrupt,
 ) -> Option<Account> {
     let good = players::good_client(&stage.good);
@@ -134,7 +134,7 @@ pub(crate) fn play(
 /// Looks at everything from time to time, and shows it.
 struct Watch<'a> {
     floodwall: &'a Floodwall<'a>,
-    view: &'a View,
+    view: View,
     interrupt: &'a Interrupt,
     look: Duration,
     begun: Instant,

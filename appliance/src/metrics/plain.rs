@@ -16,9 +16,9 @@ pub(super) fn from_open_metrics(page: &str) -> String {
             (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
                 let suffix = if kind == "counter" { "_total" } else { "" };
                 if let Some((_, text)) = help.take().filter(|(of, _)| *of == name) {
-                    plain.push_str(&format!("# HELP {name}{suffix} {text}\n"));
+                    plain.extend(["# HELP ", name, suffix, " ", text, "\n"]);
                 }
-                plain.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+                plain.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
             }
             (Some("#"), ..) => {}
             _ => {
