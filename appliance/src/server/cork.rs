@@ -237,7 +237,7 @@ mod tests {
     async fn a_head_and_a_large_body_are_one_write() {
         let mut cork = Cork::new(Calls::default());
         cork.write_all(&[0; 200]).await.unwrap();
-        cork.write_all(&[0; 65_536]).await.unwrap();
+        cork.write_all(&vec![0; 65_536]).await.unwrap();
         cork.write_all(&[0; 300]).await.unwrap();
         cork.flush().await.unwrap();
         cork.write_all(&[0; 9000]).await.unwrap();
