@@ -58,6 +58,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     pub connections: ConnectionCounts,
     pub requests: RequestCounts,
+    /// Where the access log goes, as the file has it; `off` when it is not kept.
+    pub access_log: String,
     /// Those that have had requests.
     pub routes: Vec<RouteStatus>,
     pub upstreams: Vec<UpstreamStatus>,
@@ -128,6 +130,7 @@ impl Status {
             listeners: traffic::listeners(host, &generation),
             connections: ConnectionCounts::of(host),
             requests: RequestCounts::of(host),
+            access_log: generation.config.log.access.to_string(),
             routes: routes::routes(&generation),
             upstreams: upstreams::upstreams(&generation, host.now()),
             limits: limits(host, &generation),

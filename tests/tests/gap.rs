@@ -207,10 +207,14 @@ fn counters_add_up_after_a_soak(mode: &str) {
     let limit = "  limits:\n    per-source: { match: { protocol: udp }, key: source, rate: 1000/s, burst: 100 }\n";
     let mut floodwall = scene.start(mode, limit);
     // What came in before the program was there met nobody.
+    // While packets come in, one number is older than the other: then there is none yet.
     let unmet = |scene: &Scene, floodwall: &Floodwall<'_>| {
-        scene.wire.delivered(&scene.edge) - before - sum(&floodwall.status())
+        let delivered = || scene.wire.delivered(&scene.edge) - before;
+        let (earlier, met) = (delivered(), sum(&floodwall.status()));
+        (delivered() == earlier).then(|| earlier.checked_sub(met))?
     };
-    let missed = unmet(&scene, &floodwall);
+    let missed = wait::until(wait::PATIENCE, || unmet(&scene, &floodwall))
+        .expect("nobody sends anything yet");
     let floods = [flood(&scene.bad), flood(&scene.good), stream(&scene.good)];
     let (began, mut round) = (Instant::now(), 0);
     while began.elapsed() < Duration::from_secs(seconds) {
@@ -222,7 +226,7 @@ fn counters_add_up_after_a_soak(mode: &str) {
     }
     let sent: usize = floods.into_iter().map(|flood| flood.stop().len()).sum();
     let even = wait::until(wait::PATIENCE, || {
-        (unmet(&scene, &floodwall) == missed).then_some(())
+        (unmet(&scene, &floodwall) == Some(missed)).then_some(())
     });
     let status = floodwall.status();
     let delivered = scene.wire.delivered(&scene.edge) - before;

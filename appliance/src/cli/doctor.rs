@@ -66,11 +66,10 @@ impl Doctor {
         } else {
             print(out, &report)?;
         }
-        match report.problems {
-            0 => Ok(()),
-            1 => Err(Failure::Failed("1 problem".to_owned())),
-            several => Err(Failure::Failed(format!("{several} problems"))),
+        if report.problems > 0 {
+            return Err(Failure::Printed(1));
         }
+        Ok(())
     }
 }
 
@@ -92,7 +91,7 @@ fn print(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     } = report;
     writeln!(
         out,
-        "\n{problems} problems, {warnings} warnings, {unseen} not seen, {ok} ok"
+        "\nproblems: {problems}, warnings: {warnings}, not seen: {unseen}, ok: {ok}"
     )
 }
 

@@ -159,6 +159,10 @@ fn connections_end_after_so_many_requests_without_a_loss() {
     // Requests join in while one is about to be replaced, so that some have a few more.
     let opened = first.status()["upstreams"][0]["connections"]["opened"].as_u64();
     assert!(opened >= Some(75), "{opened:?} of 3000 requests");
-    eventually!(first.status()["upstreams"][0]["connections"]["open"] == 0);
+    // The last ones have not had their fill, and wait for more: at most one for each request under way at one time.
+    let connections = || first.status()["upstreams"][0]["connections"].clone();
+    eventually!(connections()["open"] == connections()["idle"]);
+    let left = connections()["open"].as_u64();
+    assert!(left <= Some(40), "{left:?} are open");
     assert_eq!(second.status()["connections"]["accepted"].as_u64(), opened);
 }

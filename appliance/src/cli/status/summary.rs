@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{prefilter, state};
 use crate::{
+    cli::printable::printable,
     cli::table::{bytes, span},
     reload::LastReload,
     status as document,
@@ -102,7 +103,12 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
         )
     )?;
     blocks(out, status)?;
-    state::summary(out, status.state.as_ref())
+    state::summary(out, status.state.as_ref())?;
+    log(out, status)?;
+    if status.protection.is_none() {
+        writeln!(out, "protection   off: the configuration has none")?;
+    }
+    Ok(())
 }
 
 fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
@@ -120,6 +126,18 @@ fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn log(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
+    let to = match status.access_log.as_str() {
+        "off" => "off: `log.access` says so",
+        to => to,
+    };
+    writeln!(out, "access log   {}", printable(to))?;
+    match status.requests.access_log_dropped {
+        0 => Ok(()),
+        lost => writeln!(out, "             {lost} lines could not be kept"),
+    }
 }
 
 fn layers(generation: &document::GenerationStatus) -> String {
