@@ -1,4 +1,4 @@
-//! Where the running test was built.
+//! Where the running test, or program, was built.
 
 use std::{env, path::PathBuf};
 
@@ -11,8 +11,11 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The folder of the test's profile in it.
 pub(crate) fn profile() -> PathBuf {
-    let test = env::current_exe().expect("a test has a path");
-    // TARGET/PROFILE/deps/TEST
-    let folder = test.ancestors().nth(2).expect("tests lie in deps");
-    folder.to_owned()
+    let mut folder = env::current_exe().expect("a program has a path");
+    // TARGET/PROFILE/deps/TEST, or TARGET/PROFILE/PROGRAM
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    folder
 }
