@@ -34,6 +34,8 @@ fn above_the_trigger_the_least_important_is_shed_first_and_the_critical_never() 
     for others in 0..=6 {
         eventually!(in_flight(&floodwall) == others);
         seen.push(each_priority(web));
+        // A client has its answer a little before its request is over.
+        eventually!(in_flight(&floodwall) == others);
         if others < 6 {
             // The fifth normal one is the last; who comes then must be important.
             held.push(hold(web, if others < 5 { "normal" } else { "high" }));
