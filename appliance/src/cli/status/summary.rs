@@ -45,6 +45,18 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
         "             {} displaced, {} contended",
         table.displaced, table.contended
     )?;
+    connections(out, &status.connections)?;
+    requests(out, &status.requests)?;
+    blocks(out, status)?;
+    state::summary(out, status.state.as_ref())?;
+    log(out, status)?;
+    if status.protection.is_none() {
+        writeln!(out, "protection   off: the configuration has none")?;
+    }
+    Ok(())
+}
+
+fn connections(out: &mut impl Write, connections: &document::ConnectionCounts) -> io::Result<()> {
     let document::ConnectionCounts {
         open,
         accepted,
@@ -53,7 +65,7 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
         cut,
         offences,
         failed,
-    } = &status.connections;
+    } = connections;
     writeln!(
         out,
         "connections  {open} open, {accepted} accepted; refused {refused_blocked} blocked, {refused_full} too many"
@@ -76,7 +88,10 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
             failed.join(", ")
         )?;
     }
-    let requests = &status.requests;
+    Ok(())
+}
+
+fn requests(out: &mut impl Write, requests: &document::RequestCounts) -> io::Result<()> {
     writeln!(
         out,
         "requests     {} in flight; refused {} malformed, {} without a route",
@@ -101,14 +116,7 @@ pub(super) fn summary(out: &mut impl Write, status: &document::Status) -> io::Re
                 .iter()
                 .map(|each| (each.count, each.verdict.as_str()))
         )
-    )?;
-    blocks(out, status)?;
-    state::summary(out, status.state.as_ref())?;
-    log(out, status)?;
-    if status.protection.is_none() {
-        writeln!(out, "protection   off: the configuration has none")?;
-    }
-    Ok(())
+    )
 }
 
 fn blocks(out: &mut impl Write, status: &document::Status) -> io::Result<()> {
