@@ -131,7 +131,7 @@ fn scrape_of_everything() -> (Page, String) {
     let certificate = authority.issue("www", &["www.test"]);
     let yaml = Yaml::new(EVERYTHING)
         .with("CERTIFICATE", certificate.yaml())
-        .with("INSTANCE", instance);
+        .with("INSTANCE", &instance);
     let _origin = host.run(|| Origin::on_port(9000));
     let floodwall = Launch::default().on(&host).start(&yaml);
     let at = |port: u16| Client::of(([127, 0, 0, 1], port).into());
