@@ -5,20 +5,18 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot go on may panic")]
 
-use std::{hint::black_box, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{hint::black_box, net::IpAddr, path::PathBuf, time::Duration};
 
 use floodwall::{
     access_log::AccessLog,
     admission::{self, Verdict},
+    boot::open_host,
     client,
-    gate::Journal,
     generation::Generation,
     host::Host,
     key::Subject,
-    prefilter, refusal,
+    refusal,
     request::RequestView,
-    state::Report,
-    stats::Stats,
 };
 use floodwall_config::{self as config, Config};
 use floodwall_limiter::Nanos;
@@ -59,21 +57,8 @@ fn host(limits: usize) -> Result<Host, Failure> {
     );
     let file = PathBuf::from("bench.yaml");
     let config = Config::from_text(&text, &file)?;
-    let (opened, stats) = (prefilter::open(&config, false)?, Stats::default());
-    let secret = opened.table.secret();
-    let report = Arc::new(Report::on(None, false));
-    let journal = Journal::open(None, &stats.gates, secret, &report)?;
     let access_log = AccessLog::open(&config::AccessLog::Off)?;
-    let first = Generation::compile(1, file, config, secret, &stats)?;
-    Ok(Host::new(
-        opened.table,
-        opened.book,
-        opened.kernel,
-        stats,
-        access_log,
-        journal,
-        first,
-    ))
+    Ok(open_host(&file, config, access_log, false)?)
 }
 
 /// Asks the limits about one request of one of a thousand clients, and tells what came of it.

@@ -239,7 +239,11 @@ fn estate(
     Ok((estate, left))
 }
 
-fn open_host(
+/// Opens the tables, the gates' journal and the state's report, and compiles the first generation for them.
+///
+/// # Errors
+/// [`BootError`] when the pre-filter is required and cannot be had, the file is wrong, or there is no thread.
+pub fn open_host(
     file: &Path,
     config: Config,
     access_log: AccessLog,

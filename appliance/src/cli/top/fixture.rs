@@ -12,17 +12,13 @@ use super::Sample;
 use crate::{
     access_log::AccessLog,
     blocks::Listed,
-    gate::Journal,
-    generation::Generation,
+    boot::open_host,
     host::Host,
     log::Log,
     prefilter::{
-        self, Interface, InterfaceState, KernelStatus, PacketCount, PacketLimitCount,
-        samples::Dropped,
+        Interface, InterfaceState, KernelStatus, PacketCount, PacketLimitCount, samples::Dropped,
     },
     reload::Reloader,
-    state::Report,
-    stats::Stats,
     status::{BreakerState, HotKeyStatus, Status},
     systemd::Manager,
 };
@@ -58,21 +54,8 @@ pub(super) fn sample(uptime_seconds: f64, change: impl FnOnce(&mut Status)) -> S
 fn host() -> Host {
     let file = PathBuf::from("floodwall.yaml");
     let config = Config::from_text(FILE, &file).unwrap();
-    let (opened, stats) = (prefilter::open(&config, false).unwrap(), Stats::default());
-    let secret = opened.table.secret();
-    let report = Arc::new(Report::on(None, false));
-    let journal = Journal::open(None, &stats.gates, secret, &report).unwrap();
     let access_log = AccessLog::open(&config::AccessLog::Off).unwrap();
-    let first = Generation::compile(1, file, config, secret, &stats).unwrap();
-    Host::new(
-        opened.table,
-        opened.book,
-        opened.kernel,
-        stats,
-        access_log,
-        journal,
-        first,
-    )
+    open_host(&file, config, access_log, false).unwrap()
 }
 
 fn eventful() -> Status {
