@@ -55,10 +55,10 @@ impl Part for Breakers {
     fn restore(host: &Host, saved: &Saved) {
         let (wall, generation) = (Wall::at(host.now()), host.generation());
         for breaker in &saved.breakers {
-            let named = |upstream: &&crate::upstream::Upstream| upstream.name == breaker.upstream;
-            let Some(upstream) = generation.upstreams().iter().find(named) else {
+            let Some(index) = generation.upstream_named(&breaker.upstream) else {
                 continue;
             };
+            let upstream = generation.upstream(index);
             let open = OpenBreaker {
                 server: breaker.server.clone(),
                 counted: breaker.counted.clone(),

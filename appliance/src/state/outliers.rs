@@ -51,10 +51,10 @@ impl Part for Outliers {
     fn restore(host: &Host, saved: &Saved) {
         let (wall, generation) = (Wall::at(host.now()), host.generation());
         for server in &saved.servers {
-            let named = |upstream: &&crate::upstream::Upstream| upstream.name == server.upstream;
-            let Some(upstream) = generation.upstreams().iter().find(named) else {
+            let Some(index) = generation.upstream_named(&server.upstream) else {
                 continue;
             };
+            let upstream = generation.upstream(index);
             let past = Past {
                 until: wall.monotonic(server.ends),
                 times: server.times,

@@ -95,7 +95,7 @@ pub fn take(
     if reused {
         upstream.state.connections.reused.one();
     }
-    let has_left = !reused && !serves(present, server.home);
+    let has_left = !reused && !serves(present, upstream, server.home);
     let rules = upstream.config.pool;
     BOOK.with_borrow_mut(|book| {
         let connection = book.connections.get_mut(&fd)?;
@@ -142,16 +142,20 @@ pub fn forsake(present: &Generation) {
 }
 
 fn homes(present: &Generation) -> impl Iterator<Item = Home> {
-    present.upstreams().iter().flat_map(|upstream| {
-        let group = upstream.group();
-        let well = (0..group.servers.len()).filter(|&server| !group.is_unhealthy(server));
-        let homes: Vec<_> = well.map(|server| group.servers[server].home).collect();
-        homes
-    })
+    present.upstreams().iter().flat_map(homes_of)
 }
 
-fn serves(present: &Generation, home: Home) -> bool {
-    homes(present).any(|other| other == home)
+fn homes_of(upstream: &Upstream) -> Vec<Home> {
+    let group = upstream.group();
+    let well = (0..group.servers.len()).filter(|&server| !group.is_unhealthy(server));
+    well.map(|server| group.servers[server].home).collect()
+}
+
+/// Whether a generation has the server, under the same settings: nobody but an upstream of this name would have it.
+fn serves(present: &Generation, upstream: &Upstream, home: Home) -> bool {
+    present
+        .upstream_named(&upstream.name)
+        .is_some_and(|index| homes_of(present.upstream(index)).contains(&home))
 }
 
 impl Drop for Seat {
