@@ -129,6 +129,11 @@ pub fn clear(host: &Host) -> usize {
         .count()
 }
 
+/// How many blocks are in force and listed.
+pub fn count(host: &Host) -> usize {
+    host.book.list(&host.table, host.now()).len()
+}
+
 /// Every block that is in force, the one that ends last first.
 pub fn list(host: &Host) -> Vec<Listed> {
     let now = host.now();

@@ -147,7 +147,7 @@ impl Status {
                 samples: host.samples.all(),
                 ..host.kernel.status()
             },
-            blocks: crate::blocks::list(host).len(),
+            blocks: crate::blocks::count(host),
             blocks_budget: BlocksBudget::of(host, &generation),
             state: host.state.status(),
         }
