@@ -26,33 +26,29 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
          does not refuse this key",
         verdicts,
     )?;
-    let blocks = status
-        .limits
-        .iter()
-        .map(|limit| ([("limit", limit.name.as_str())], limit.blocks));
-    let takeovers = status
-        .limits
-        .iter()
-        .map(|limit| ([("limit", limit.name.as_str())], limit.takeovers));
-    page.counter(
-        "limit_takeovers",
-        "Keys in debt that lost their cell to one of a limit's",
-        takeovers,
-    )?;
-    page.counter("limit_blocks", "Sources that a limit has blocked", blocks)?;
-    let gauge = |of: fn(&LimitStatus) -> u64| {
+    let by_name = |of: fn(&LimitStatus) -> u64| {
         let limits = status.limits.iter();
         limits.map(move |limit| ([("limit", limit.name.as_str())], of(limit)))
     };
+    page.counter(
+        "limit_takeovers",
+        "Keys in debt that lost their cell to one of a limit's",
+        by_name(|limit| limit.takeovers),
+    )?;
+    page.counter(
+        "limit_blocks",
+        "Sources that a limit has blocked",
+        by_name(|limit| limit.blocks),
+    )?;
     page.gauge(
         "limit_waiting",
         "Requests that wait for their turn or for a slot",
-        gauge(|limit| limit.waiting),
+        by_name(|limit| limit.waiting),
     )?;
     page.gauge(
         "limit_in_flight",
         "Requests that hold a slot of a limit of concurrency",
-        gauge(|limit| limit.in_flight),
+        by_name(|limit| limit.in_flight),
     )?;
     blocked(status, page)
 }

@@ -3,35 +3,29 @@
 use std::fmt;
 
 use super::Page;
-use crate::status::{ConnectionStatus, Status, UpstreamStatus};
+use crate::status::{ServerStatus, Status, UpstreamStatus};
 
 pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
-    let by_name = |count: fn(&UpstreamStatus) -> u64| {
-        status
-            .upstreams
-            .iter()
-            .map(move |upstream| ([("upstream", upstream.name.as_str())], count(upstream)))
-    };
     page.counter(
         "upstream_requests",
         "Requests sent to an upstream",
-        by_name(|upstream| upstream.requests),
+        by_name(status, |upstream| upstream.requests),
     )?;
     page.counter(
         "upstream_connect_failures",
         "Connections that could not be opened",
-        by_name(|upstream| upstream.connect_failures),
+        by_name(status, |upstream| upstream.connect_failures),
     )?;
     connections(status, page)?;
     page.counter(
         "upstream_retries",
         "Requests that were tried again",
-        by_name(|upstream| upstream.retries),
+        by_name(status, |upstream| upstream.retries),
     )?;
     page.counter(
         "upstream_retries_over_budget",
         "Retries that the budget did not allow",
-        by_name(|upstream| upstream.retries_over_budget),
+        by_name(status, |upstream| upstream.retries_over_budget),
     )?;
     let refused = status.upstreams.iter().flat_map(|upstream| {
         [
@@ -50,25 +44,15 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
         "Requests that an upstream did not take: its breaker was `open`, or it was `full`",
         refused,
     )?;
-    let in_flight = status
-        .upstreams
-        .iter()
-        .filter_map(|upstream| Some(([("upstream", upstream.name.as_str())], upstream.in_flight?)));
     page.gauge(
         "upstream_in_flight",
         "Requests that an upstream with `max_in_flight` has",
-        in_flight,
+        where_known(status, |upstream| upstream.in_flight),
     )?;
-    let bounds = status.upstreams.iter().filter_map(|upstream| {
-        Some((
-            [("upstream", upstream.name.as_str())],
-            upstream.max_in_flight?,
-        ))
-    });
     page.gauge(
         "upstream_max_in_flight",
         "Requests that an upstream may have; it moves when it is adaptive",
-        bounds,
+        where_known(status, |upstream| upstream.max_in_flight),
     )?;
     servers(status, page)?;
     outliers(status, page)?;
@@ -76,52 +60,73 @@ pub(super) fn write(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.counter(
         "upstream_errors",
         "Requests that an upstream failed to answer",
-        by_name(|upstream| upstream.errors),
+        by_name(status, |upstream| upstream.errors),
     )
 }
 
-fn connections(status: &Status, page: &mut Page<'_>) -> fmt::Result {
-    let by_name = |count: fn(&ConnectionStatus) -> u64| {
-        status.upstreams.iter().map(move |upstream| {
-            let labels = [("upstream", upstream.name.as_str())];
-            (labels, count(&upstream.connections))
+/// A number of every upstream.
+fn by_name(
+    status: &Status,
+    number: fn(&UpstreamStatus) -> u64,
+) -> impl Iterator<Item = (Label<'_>, u64)> {
+    let upstreams = status.upstreams.iter();
+    upstreams.map(move |upstream| ([("upstream", upstream.name.as_str())], number(upstream)))
+}
+
+/// A number of those upstreams that have it.
+fn where_known(
+    status: &Status,
+    number: fn(&UpstreamStatus) -> Option<u64>,
+) -> impl Iterator<Item = (Label<'_>, u64)> {
+    let upstreams = status.upstreams.iter();
+    upstreams.filter_map(move |upstream| {
+        Some(([("upstream", upstream.name.as_str())], number(upstream)?))
+    })
+}
+
+type Label<'a> = [(&'static str, &'a str); 1];
+
+/// Every server of every upstream, and what names it.
+fn each_server(
+    status: &Status,
+) -> impl Iterator<Item = ([(&'static str, &str); 2], &ServerStatus)> {
+    status.upstreams.iter().flat_map(|upstream| {
+        upstream.servers.iter().map(|server| {
+            let labels = [
+                ("upstream", upstream.name.as_str()),
+                ("server", server.address.as_str()),
+            ];
+            (labels, server)
         })
-    };
+    })
+}
+
+fn connections(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.counter(
         "upstream_connections_opened",
         "Connections opened to an upstream",
-        by_name(|connections| connections.opened),
+        by_name(status, |upstream| upstream.connections.opened),
     )?;
     page.counter(
         "upstream_connections_reused",
         "Requests sent over a connection that was there already",
-        by_name(|connections| connections.reused),
+        by_name(status, |upstream| upstream.connections.reused),
     )?;
     page.gauge(
         "upstream_connections_open",
         "Connections to an upstream",
-        by_name(|connections| connections.open),
+        by_name(status, |upstream| upstream.connections.open),
     )?;
     page.gauge(
         "upstream_connections_idle",
         "Connections to an upstream that no request uses",
-        by_name(|connections| connections.idle),
+        by_name(status, |upstream| upstream.connections.idle),
     )
 }
 
 /// What every server has, and what checks found out of those that are checked.
 fn servers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
-    let all = || {
-        status.upstreams.iter().flat_map(|upstream| {
-            upstream.servers.iter().map(|server| {
-                let labels = [
-                    ("upstream", upstream.name.as_str()),
-                    ("server", server.address.as_str()),
-                ];
-                (labels, server)
-            })
-        })
-    };
+    let all = || each_server(status);
     let checked = || all().filter_map(|(labels, server)| Some((labels, server.health.as_ref()?)));
     page.counter(
         "upstream_server_requests",
@@ -151,26 +156,13 @@ fn servers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(
         "upstream_panicking",
         "1 while so few servers are well that all are asked",
-        status.upstreams.iter().map(|upstream| {
-            (
-                [("upstream", upstream.name.as_str())],
-                u64::from(upstream.panicking),
-            )
-        }),
+        by_name(status, |upstream| u64::from(upstream.panicking)),
     )
 }
 
 fn outliers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     let servers = || {
-        status.upstreams.iter().flat_map(|upstream| {
-            upstream.servers.iter().filter_map(|server| {
-                let labels = [
-                    ("upstream", upstream.name.as_str()),
-                    ("server", server.address.as_str()),
-                ];
-                Some((labels, server, server.ejections?))
-            })
-        })
+        each_server(status).filter_map(|(labels, server)| Some((labels, server, server.ejections?)))
     };
     page.gauge(
         "upstream_server_out",
@@ -188,12 +180,7 @@ fn breakers(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.counter(
         "upstream_breaker_opened",
         "Times that a breaker opened",
-        status.upstreams.iter().map(|upstream| {
-            (
-                [("upstream", upstream.name.as_str())],
-                upstream.breaker_opened,
-            )
-        }),
+        by_name(status, |upstream| upstream.breaker_opened),
     )?;
     let positions = status.upstreams.iter().flat_map(|upstream| {
         let whole = upstream.breaker.as_ref().map(|breaker| ("", breaker));

@@ -125,6 +125,17 @@ pub struct PacketCount {
     pub bytes: u64,
 }
 
+impl PacketCount {
+    /// What became of the packets, in a word.
+    pub fn became(&self) -> &'static str {
+        match (self.dropped, self.answered) {
+            (true, _) => "dropped",
+            (false, true) => "answered",
+            (false, false) => "passed",
+        }
+    }
+}
+
 /// What became of the packets that one packet limit counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketLimitCount {

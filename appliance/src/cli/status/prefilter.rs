@@ -78,16 +78,14 @@ pub(super) fn packets(kernel: &KernelStatus) -> Table<5> {
     let mut table = Table::new(["PACKETS", "", "OVER", "COUNT>", "BYTES>"]);
     let mut rows = |interface: &str, counts: &[PacketCount]| {
         for count in counts.iter().filter(|count| count.packets > 0) {
-            let (verdict, bytes) = if count.dropped {
-                ("dropped", count.bytes.to_string())
-            } else if count.answered {
-                ("answered", String::new())
+            let bytes = if count.dropped {
+                count.bytes.to_string()
             } else {
-                ("passed", String::new())
+                String::new()
             };
             table.row([
                 count.reason.clone(),
-                verdict.to_owned(),
+                count.became().to_owned(),
                 interface.to_owned(),
                 count.packets.to_string(),
                 bytes,

@@ -1,7 +1,7 @@
 //! What becomes of packets, by what decided over them.
 
 use super::{Cell, Row, Tone};
-use crate::{cli::top::rates::Rates, prefilter::PacketCount, status::Status};
+use crate::{cli::top::rates::Rates, status::Status};
 
 pub(super) fn rows(status: &Status, rates: Option<&Rates>) -> (&'static [&'static str], Vec<Row>) {
     const COLUMNS: &[&str] = &[
@@ -19,7 +19,7 @@ pub(super) fn rows(status: &Status, rates: Option<&Rates>) -> (&'static [&'stati
         let rate = rates.map(|rates| rates.packets_per_second);
         let cells = vec![
             Cell::words(&count.reason),
-            Cell::words(verdict(count)),
+            Cell::words(count.became()),
             Cell::rate(rate),
             Cell::rate(
                 rates
@@ -50,14 +50,4 @@ pub(super) fn rows(status: &Status, rates: Option<&Rates>) -> (&'static [&'stati
         Row::new(format!("limit {}", limit.name), cells)
     });
     (COLUMNS, reasons.flatten().chain(limits).collect())
-}
-
-fn verdict(count: &PacketCount) -> &'static str {
-    if count.dropped {
-        "dropped"
-    } else if count.answered {
-        "answered"
-    } else {
-        "passed"
-    }
 }
