@@ -269,20 +269,16 @@ fn another_size_is_another_page() {
     let scene = Scene::new();
     let top = scene.top();
     top.await_words("q quit");
+    let foot_is_in_row = |row| {
+        top.await_screen("foot in the last row", |screen| {
+            let foot = screen.lines().nth(row);
+            foot.is_some_and(|line| line.starts_with("q quit"))
+        });
+    };
     top.resize(100, 40);
-    top.await_screen("foot in the last row", |screen| {
-        screen
-            .lines()
-            .nth(39)
-            .is_some_and(|line| line.starts_with("q quit"))
-    });
+    foot_is_in_row(39);
     top.resize(40, 10);
-    top.await_screen("foot in the last row", |screen| {
-        screen
-            .lines()
-            .nth(9)
-            .is_some_and(|line| line.starts_with("q quit"))
-    });
+    foot_is_in_row(9);
 }
 
 /// A page of 80 by 24 is some 2 kB; a line of 9600 baud carries 960 bytes a second.

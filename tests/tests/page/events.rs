@@ -185,8 +185,7 @@ fn a_successor_goes_on() {
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let mut floodwall = Floodwall::start(&front(web, admin, &origin));
-    let browser = floodwall_tests::Browser::start();
-    crate::open(&browser, admin);
+    let browser = crate::open(admin);
     let old = floodwall.pid();
     floodwall.hand_over();
     assert_ne!(floodwall.pid(), old);
@@ -206,8 +205,7 @@ fn a_page_that_lost_its_service_says_so() {
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let mut floodwall = Floodwall::start(&front(web, admin, &origin));
-    let browser = floodwall_tests::Browser::start();
-    crate::open(&browser, admin);
+    let browser = crate::open(admin);
     floodwall.kill();
     let state = "return document.body.dataset.state";
     browser.wait_for(state, |state| state == "lost");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use floodwall_tests::{
-    Browser, Client, Floodwall, Host, Instance, Launch, Repeat, Request, Yaml, needs_root,
+    Client, Floodwall, Host, Instance, Launch, Repeat, Request, Yaml, needs_root,
 };
 use serde_json::Value;
 
@@ -38,8 +38,7 @@ admin: { address: ADMIN }
 }
 
 fn watch_an_attack(floodwall: &Floodwall<'_>) {
-    let browser = Browser::start();
-    open(&browser, ADMIN);
+    let browser = open(ADMIN);
     let attacker = Client::of(WEB)
         .from(ATTACKER)
         .patient_for(Duration::from_millis(50));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floodwall_tests::{Browser, Floodwall, Loopback, Origin, Repeat, Screen, needs_browser};
+use floodwall_tests::{Floodwall, Loopback, Origin, Repeat, Screen, needs_browser};
 use serde_json::{Value, json};
 
 use crate::{ask, front, open};
@@ -19,8 +19,7 @@ fn it_can_be_read_on_every_screen() {
         let path = ["/app/", "/app/slow/20", "/narrow", "/sale"][turn % 4];
         ask(web, path, ["anna", "ben", "cleo"][turn % 3])
     });
-    let browser = Browser::start();
-    open(&browser, admin);
+    let browser = open(admin);
     let drawn = "return document.querySelector('#plot path.refused').getAttribute('d').length";
     browser.wait_for(drawn, |length| length.as_u64() > Some(100));
     let paper = || browser.run("return getComputedStyle(document.body).backgroundColor");
@@ -91,8 +90,7 @@ fn keys_and_screen_readers_find_everything() {
     for user in ["anna", "anna", "ben"] {
         ask(web, "/app/", user);
     }
-    let browser = Browser::start();
-    open(&browser, admin);
+    let browser = open(admin);
     browser.wait_for(
         "return document.querySelectorAll('#hottest tbody tr').length",
         |rows| rows == 2,

@@ -43,12 +43,14 @@ pub(crate) fn document(floodwall: &Floodwall<'_>) -> Value {
     json!({ "status": floodwall.status(), "blocks": floodwall.blocks() })
 }
 
-/// Opens the page, and returns when it shows something.
-pub(crate) fn open(browser: &Browser, admin: SocketAddr) {
+/// Opens the page in a browser of its own, and returns when it shows something.
+pub(crate) fn open(admin: SocketAddr) -> Browser {
+    let browser = Browser::start();
     browser.open(admin, "/");
     browser.wait_for("return document.body.dataset.state", |state| {
         state == "live"
     });
+    browser
 }
 
 /// A request of a user, who may call himself anything.

@@ -1,6 +1,6 @@
 //! What the page makes of counters that only grow, in the browser that it does so in.
 
-use floodwall_tests::{Browser, Floodwall, Loopback, Origin, needs_browser};
+use floodwall_tests::{Floodwall, Loopback, Origin, needs_browser};
 use serde_json::json;
 
 use crate::{front, open};
@@ -47,8 +47,7 @@ fn rates_are_what_counters_grew_by() {
     let (ip, origin) = (Loopback::claim(), Origin::start());
     let (web, admin) = (ip.free_port(), ip.free_port());
     let _floodwall = Floodwall::start(&front(web, admin, &origin));
-    let browser = Browser::start();
-    open(&browser, admin);
+    let browser = open(admin);
     let points = browser.run(POINTS);
     let requests = |at: usize| {
         let rates = &points[at]["requests"];

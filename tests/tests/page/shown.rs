@@ -51,8 +51,7 @@ fn the_page_says_what_the_status_says() {
     let (web, admin) = (ip.free_port(), ip.free_port());
     let yaml = front(web, admin, &origin);
     let floodwall = Floodwall::start(&yaml);
-    let browser = Browser::start();
-    open(&browser, admin);
+    let browser = open(admin);
 
     while_traffic_runs(&browser, &floodwall, web);
     for path in ["/narrow", "/sale", "/app/status/500"] {
@@ -166,8 +165,7 @@ fn what_clients_write_never_becomes_markup() {
     ];
     assert_eq!(floodwall.ask(&add).code, Some(0));
 
-    let browser = Browser::start();
-    open(&browser, admin);
+    let browser = open(admin);
     let texts =
         "return ['#hottest', '#blocks'].map((part) => document.querySelector(part).innerText)";
     let shown = browser.wait_for(texts, |texts| {
