@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use floodwall_tests::{Floodwall, Yaml};
 
-/// Asserts that `floodwall check` refuses a text with exit 2, in under a second, and that one of its lines
+/// Far above what a busy machine takes, far below what a text that unfolds itself would.
+const BOUNDED: Duration = Duration::from_secs(20);
+
+/// Asserts that `floodwall check` refuses a text with exit 2, in bounded time, and that one of its lines
 /// begins like this.
 fn assert_refused(text: &str, line: &str) {
     let begun = Instant::now();
@@ -14,7 +17,7 @@ fn assert_refused(text: &str, line: &str) {
     assert_eq!(answer.code, Some(2), "no {line:?}: {excerpt}");
     let said = answer.stderr.lines().any(|said| said.starts_with(line));
     assert!(said, "no {line:?}: {excerpt}");
-    assert!(took < Duration::from_secs(1), "{line:?} took {took:?}");
+    assert!(took < BOUNDED, "{line:?} took {took:?}");
 }
 
 #[test]

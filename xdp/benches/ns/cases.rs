@@ -29,6 +29,7 @@ pub(crate) const PRIMITIVES: &[&str] = &[
     "hash",
     "lookup",
     "exchange",
+    "exchanges",
     "count",
 ];
 
@@ -73,6 +74,7 @@ pub(crate) const STEPS: &[(&str, &str, &str, u32)] = &[
         "pass-16-limits",
         15,
     ),
+    ("each-further-exchange-to-16", "exchange", "exchanges", 15),
 ];
 
 /// All cases, each with what xdp-filter does that is nearest.

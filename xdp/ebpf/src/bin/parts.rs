@@ -28,6 +28,9 @@ use floodwall_limiter::{KeyHash, Secret, Source};
 
 #[map]
 static WORDS: Array<u64> = Array::with_max_entries(8, 0);
+/// A cache line each.
+#[map]
+static LINES: Array<[u64; 8]> = Array::with_max_entries(EXCHANGES, 0);
 #[map]
 static COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(8, 0);
 // Whoever fills it sets how many there may be.
@@ -92,11 +95,33 @@ pub fn exchange(_: XdpContext) -> u32 {
     let Some(word) = WORDS.get_ptr_mut(2) else {
         return XDP_ABORTED;
     };
+    pass_with(advance(word))
+}
+
+/// How many exchanges [`exchanges`] makes.
+const EXCHANGES: u32 = 16;
+
+/// As many looks into an array as there may be limits, each with a compare-exchange in a cache line of its own:
+/// what limits cannot cost less than.
+#[xdp(frags)]
+pub fn exchanges(_: XdpContext) -> u32 {
+    let mut last = 0;
+    for line in 0..EXCHANGES {
+        let Some(line) = LINES.get_ptr_mut(line) else {
+            return XDP_ABORTED;
+        };
+        last = advance(line.cast());
+    }
+    pass_with(last)
+}
+
+#[inline(always)]
+fn advance(word: *mut u64) -> u64 {
     // SAFETY: the word is there and aligned, and changed by compare-exchange only.
-    pass_with(unsafe {
+    unsafe {
         let seen = ptr::read_volatile(word);
         atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(word, seen, seen + 2).0
-    })
+    }
 }
 
 /// Adds one to a counter of this CPU's.
