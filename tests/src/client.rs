@@ -188,6 +188,14 @@ impl Connection {
         self.read(false)
     }
 
+    /// Sends no more; what the server sends is still read.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn end_sending(&mut self) -> io::Result<()> {
+        self.0.get_ref().shutdown(Shutdown::Write)
+    }
+
     /// Reads until the server closes, in order or with a reset.
     ///
     /// # Errors

@@ -101,8 +101,8 @@ impl Line {
         }
     }
 
-    /// Waits until more than `known` bytes have come, and copies what there is without taking it. Nothing has
-    /// come for good when it gives 0.
+    /// Waits until more than `known` bytes have come, and copies what there is without taking it. Gives 0 when the
+    /// other end has sent its last.
     ///
     /// # Errors
     /// Those of recv(2).
@@ -110,12 +110,21 @@ impl Line {
         let mut look = || {
             let fd = self.socket.as_fd().as_raw_fd();
             match recv(fd, buffer, PEEK)? {
-                // Nothing new: the next bytes, or the end, wake this up again.
-                seen if seen > 0 && seen <= known => Err(io::ErrorKind::WouldBlock.into()),
+                seen if seen <= known => Err(io::ErrorKind::WouldBlock.into()),
                 seen => Ok(seen),
             }
         };
-        either!(&self.socket, stream => stream.async_io(Interest::READABLE, &mut look).await)
+        loop {
+            let ready = either!(&self.socket, stream => stream.ready(Interest::READABLE).await)?;
+            match either!(&self.socket, stream => stream.try_io(Interest::READABLE, &mut look)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                seen => return seen,
+            }
+            // The end stays readable for ever: waiting for more would be a loop without a pause.
+            if ready.is_read_closed() {
+                return Ok(0);
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use floodwall_tests::{Issued, Yaml};
 
 mod certificates;
 mod clients;
+mod cut_short;
 mod files;
 mod fingerprints;
 mod handshakes;
