@@ -98,3 +98,6 @@ pub fn decide<'a>(
         Err(refusal) => Verdict::Refused(refusal),
     }
 }
+
+#[cfg(test)]
+mod tests;

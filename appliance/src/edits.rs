@@ -63,6 +63,11 @@ impl Edits {
         }
     }
 
+    /// Takes these fields out as well.
+    pub fn remove<'a>(&mut self, names: impl Iterator<Item = &'a config::HeaderName>) {
+        self.remove.extend(names.cloned());
+    }
+
     pub fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }

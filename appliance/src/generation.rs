@@ -97,7 +97,7 @@ impl Generation {
         });
         let by_name = by_name.collect();
         let tokens = Tokens::compile(&config, &stats.tokens);
-        let router = Router::compile(&config.routes, &tokens, stats);
+        let router = Router::compile(&config, &tokens, stats);
         let clients = Clients {
             trusted: Networks::new(&config.clients.trusted_proxies),
             allowed: Networks::new(

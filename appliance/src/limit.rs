@@ -15,7 +15,7 @@ mod nested;
 pub mod rule;
 
 use exceptions::Exceptions;
-use rule::Rule;
+use rule::{Rule, RuleOf};
 
 use crate::{key::Subject, stats::LimitStats};
 
@@ -90,8 +90,10 @@ impl Limit {
             counts: Counts::compile(limit),
             queue: limit.queue,
             rule: Arc::new(match &limit.budget {
-                config::Grant::Rate(budget) => Rule::of_rate(limit, &budget.rate),
-                config::Grant::Concurrency(most) => Rule::of_concurrency(limit, *most),
+                config::Grant::Rate(budget) => Rule::of_rate(limit, RuleOf::LIMIT, &budget.rate),
+                config::Grant::Concurrency(most) => {
+                    Rule::of_concurrency(limit, RuleOf::LIMIT, *most)
+                }
             }),
             matches: limit.matches.clone(),
             skip_absent: limit.absent == Absent::Skip,
@@ -104,7 +106,7 @@ impl Limit {
             stats,
             watched_by: Vec::new(),
             enforced: Enforced::compile(limit.enforce),
-            exceptions: (!limit.exceptions.is_empty()).then(|| exceptions(limit)),
+            exceptions: (!limit.exceptions.is_empty()).then(|| exceptions(limit, secret)),
         }
     }
 
@@ -122,9 +124,12 @@ impl Limit {
         }
     }
 
-    /// Whether some keys have a rule of their own, or none.
-    pub fn has_exceptions(&self) -> bool {
-        self.exceptions.is_some()
+    /// The rule of this number; none when its exception is gone.
+    pub fn rule_of(&self, of: RuleOf) -> Option<&Arc<Rule>> {
+        if of == RuleOf::LIMIT {
+            return Some(&self.rule);
+        }
+        self.exceptions.as_ref()?.rule_of(of)
     }
 
     /// Whether this key is refused when it is over, rather than only counted.
@@ -186,11 +191,11 @@ impl Block {
     }
 }
 
-fn exceptions(limit: &config::Limit) -> Exceptions {
-    Exceptions::compile(&limit.exceptions, |exemption| match exemption {
+fn exceptions(limit: &config::Limit, secret: Secret) -> Exceptions {
+    Exceptions::compile(&limit.exceptions, secret, |of, exemption| match exemption {
         config::Exemption::Unlimited => None,
-        config::Exemption::Rate(rate) => Some(Arc::new(Rule::of_rate(limit, rate))),
-        config::Exemption::Concurrency(most) => Some(Arc::new(Rule::of_concurrency(limit, *most))),
+        config::Exemption::Rate(rate) => Some(Rule::of_rate(limit, of, rate)),
+        config::Exemption::Concurrency(most) => Some(Rule::of_concurrency(limit, of, *most)),
     })
 }
 

@@ -31,12 +31,11 @@ struct Paths {
 }
 
 impl Router {
-    pub fn compile(routes: &[config::Route], tokens: &Tokens, stats: &Stats) -> Self {
+    pub fn compile(config: &config::Config, tokens: &Tokens, stats: &Stats) -> Self {
+        let routes = &config.routes;
+        let compile = |route| Arc::new(Route::compile(route, &config.limits, tokens, stats));
         let mut compiled = Self {
-            routes: routes
-                .iter()
-                .map(|route| Arc::new(Route::compile(route, tokens, stats)))
-                .collect(),
+            routes: routes.iter().map(compile).collect(),
             by_host: HashMap::new(),
             any_host: Paths::default(),
         };
@@ -202,7 +201,7 @@ routes:
     fn found(method: &str, host: &str, target: &str, headers: &[(&'static str, &str)]) -> String {
         let config = Config::from_text(FILE, std::path::Path::new("routes.yaml")).unwrap();
         let tokens = Tokens::compile(&config, &Arc::default());
-        let router = Router::compile(&config.routes, &tokens, &Stats::default());
+        let router = Router::compile(&config, &tokens, &Stats::default());
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());

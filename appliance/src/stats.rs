@@ -12,9 +12,7 @@ use std::{
     },
 };
 
-use floodwall_limiter::Source;
-
-use floodwall_limiter::shape::hot_keys::HotKeys;
+use floodwall_limiter::{Nanos, Source, set::Done, shape::hot_keys::HotKeys};
 
 pub use self::{
     latency::{BOUNDS, Latency},
@@ -167,6 +165,16 @@ pub struct LimitStats {
     pub hot: HotKeys,
     /// Who is under way, and who waits.
     pub live: Live,
+}
+
+impl LimitStats {
+    /// Takes note of whose cell a charge took, if it took anybody's.
+    #[inline]
+    pub fn took(&self, done: Done) {
+        if done.displaced > Nanos::ZERO {
+            self.takeovers.one();
+        }
+    }
 }
 
 impl Stats {

@@ -18,7 +18,7 @@ pub use related::Related;
 use crate::read::{self, Cursor, Fields, choice, flag, share};
 use crate::section::{Key, SHARE, Section, Shape};
 use crate::units::Share;
-use crate::{KeyPart, Match, Response};
+use crate::{HeaderName, KeyPart, Match, Response};
 use crate::{key, matching, response};
 
 /// A budget for each key.
@@ -124,6 +124,14 @@ static KEYS: [Key; 17] = {
 const ABSENT: &[&str] = &["shared", "skip"];
 
 impl Limit {
+    /// The field of the origin's responses that says what a request has cost.
+    pub fn cost(&self) -> Option<&HeaderName> {
+        match &self.budget {
+            Grant::Rate(rate) => rate.cost.as_ref(),
+            Grant::Concurrency(_) => None,
+        }
+    }
+
     pub(crate) fn read(name: &str, value: Cursor<'_>, known: &Known<'_>) -> Option<Self> {
         let fields = Fields::open(value, &SECTION)?;
         let name = read::name(name, value);

@@ -11,7 +11,7 @@ use floodwall_limiter::{Nanos, shape::hot_keys::HotKeys};
 use loom::{sync::Arc, thread};
 
 fn count(hot: &HotKeys, key: u64) {
-    hot.count(key, Nanos::ZERO, |name| name.push_str(&key.to_string()));
+    hot.count(key, 0, Nanos::ZERO, |name| name.push_str(&key.to_string()));
 }
 
 #[test]

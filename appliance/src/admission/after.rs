@@ -9,6 +9,7 @@ use std::sync::Arc;
 use floodwall_config as config;
 use floodwall_config::Direction;
 use floodwall_limiter::{FlowId, Nanos, Quota, set::Done};
+use http::HeaderValue;
 use pingora_http::ResponseHeader;
 use smallvec::SmallVec;
 
@@ -16,7 +17,7 @@ use super::ask::Asked;
 use crate::{
     generation::Generation,
     host::Host,
-    limit::{Counts, rule::Rule},
+    limit::{Counts, Limit, rule::Rule},
 };
 
 /// One limit's charge that is still to come.
@@ -51,10 +52,12 @@ impl After {
         }
     }
 
-    fn debit(&self, host: &Host, price: Nanos, overdraft: Nanos, now: Nanos) {
+    fn debit(&self, host: &Host, limit: &Limit, price: Nanos, overdraft: Nanos, now: Nanos) {
         let deepest = self.rule.depth().plus(overdraft);
         // Too many races forgive one charge.
-        let _ = host.table.debit(self.flow, price, deepest, now);
+        if let Ok(done) = host.table.debit(self.flow, price, deepest, now) {
+            limit.stats.took(done);
+        }
     }
 }
 
@@ -81,10 +84,11 @@ impl Afterwards {
             return;
         }
         for after in &self.0 {
-            if let Counts::Bytes(counted) = &generation.limit(after.limit).counts
+            let limit = generation.limit(after.limit);
+            if let Counts::Bytes(counted) = &limit.counts
                 && (*counted == way || *counted == Direction::Both)
             {
-                after.debit(host, after.rule.price(bytes), OVERDRAFT, now);
+                after.debit(host, limit, after.rule.price(bytes), OVERDRAFT, now);
             }
         }
     }
@@ -99,46 +103,72 @@ impl Afterwards {
         now: Nanos,
     ) {
         for after in self.0.iter_mut().filter(|after| !after.counted) {
-            if let Counts::Responses(counted) = &generation.limit(after.limit).counts
+            let limit = generation.limit(after.limit);
+            if let Counts::Responses(counted) = &limit.counts
                 && counted.has(status, failed)
             {
-                after.debit(host, after.rule.price(1), after.rule.depth(), now);
+                after.debit(host, limit, after.rule.price(1), after.rule.depth(), now);
                 after.counted = true;
             }
         }
     }
 
-    /// Charges what the response says that the request has cost, and takes that field out. One without it, or with
-    /// something else than a number, has cost 1, as was charged at once.
+    /// Charges what the response says that the request has cost. One without it, or with something else than a number,
+    /// has cost 1, as was charged at once.
     pub fn cost(
         &self,
         host: &Host,
         generation: &Generation,
-        response: &mut ResponseHeader,
+        response: &ResponseHeader,
         now: Nanos,
     ) {
         for after in &self.0 {
-            let Counts::Requests { cost: Some(name) } = &generation.limit(after.limit).counts
-            else {
+            let limit = generation.limit(after.limit);
+            let Counts::Requests { cost: Some(name) } = &limit.counts else {
                 continue;
             };
-            let said = response
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok()?.parse().ok());
-            let cost: u64 = said.unwrap_or(1).min(MOST_COST);
+            let said = response.headers.get(name);
+            let cost = said.and_then(cost_in).unwrap_or(1);
             if let Some((quota, done)) = after.charged
                 && cost == 0
             {
                 host.table.refund(after.flow, quota, done, now, 1);
             } else if cost > 1 {
-                after.debit(host, after.rule.price(cost - 1), OVERDRAFT, now);
+                let price = after.rule.price(cost - 1);
+                after.debit(host, limit, price, OVERDRAFT, now);
             }
         }
-        for after in &self.0 {
-            if let Counts::Requests { cost: Some(name) } = &generation.limit(after.limit).counts {
-                response.remove_header(name.as_str());
-            }
+    }
+}
+
+/// The number of a field: digits alone, for a sign or a word is no cost. What is beyond all measure is [`MOST_COST`].
+fn cost_in(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
+    let add = |number: u64, digit: &u8| {
+        digit.is_ascii_digit().then(|| {
+            let more = number.saturating_mul(10) + u64::from(digit - b'0');
+            more.min(MOST_COST)
+        })
+    };
+    let number = digits.iter().try_fold(0, add);
+    number.filter(|_| !digits.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_is_digits_alone_and_has_an_end() {
+        let of = |text: &str| cost_in(&HeaderValue::from_str(text).unwrap());
+        for (text, cost) in [("0", 0), ("7", 7), ("007", 7), ("1000000", MOST_COST)] {
+            assert_eq!(of(text), Some(cost), "{text}");
+        }
+        for huge in ["1000001", "18446744073709551616", &"9".repeat(5_000)] {
+            assert_eq!(of(huge), Some(MOST_COST), "{huge}");
+        }
+        for garbage in ["", "-5", "+5", "5.0", "1e3", "5 5", "5, 5", "NaN"] {
+            assert_eq!(of(garbage), None, "{garbage}");
         }
     }
 }

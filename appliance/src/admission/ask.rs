@@ -36,7 +36,7 @@ impl Asked<'_> {
     #[inline]
     pub(super) fn count(&self, now: Nanos, name: impl FnOnce(&mut String)) {
         let hot = &self.limit.stats.hot;
-        hot.count(self.flow().fingerprint(), now, name);
+        hot.count(self.flow().fingerprint(), self.rule.of.0, now, name);
     }
 
     /// The rate of its key, as of now.
@@ -67,7 +67,7 @@ impl Asked<'_> {
 
     /// Whose slots it takes.
     pub(super) fn whose(&self) -> Whose {
-        Whose::of(self.key, self.limit.key_of_all.is_none())
+        Whose::of(self.flow(), self.limit.key_of_all.is_none())
     }
 }
 

@@ -1,13 +1,18 @@
 //! What is left of the budgets of a limit, for whoever only looks.
 
+use std::sync::Arc;
+
 use floodwall_config::LimitIndex;
-use floodwall_limiter::{KeyHash, Nanos};
+use floodwall_limiter::{KeyHash, Nanos, shape::hot_keys::HotKey};
 
 use super::ask::Asked;
 use crate::{
     generation::Generation,
     host::Host,
-    limit::{Limit, rule::Grant},
+    limit::{
+        Limit,
+        rule::{Grant, Rule, RuleOf},
+    },
 };
 
 /// The budgets of one limit at one moment.
@@ -34,35 +39,30 @@ impl<'a> Budgets<'a> {
 
     /// What would be admitted at once where one budget is for all; none where each key has its own.
     pub fn left_of_all(&self) -> Option<u64> {
-        let asked = self.asked(self.limit.key_of_all?);
-        Some(match asked.rule.grant {
-            Grant::Concurrency(most) => asked.free_slots(most),
-            _ => self.left_at_rate(&asked),
-        })
+        Some(self.left(self.limit.key_of_all?, &self.limit.rule))
     }
 
-    /// What would be admitted of a key at once, whose lowest bit may be another: that is enough for a rate, but not for
-    /// slots. None as well where the limit has exceptions, which know keys by their values.
-    pub fn left_of(&self, key: KeyHash) -> Option<u64> {
-        let asked = self.asked(self.limit.key_of_all.unwrap_or(key));
-        let is_rate = !matches!(asked.rule.grant, Grant::Concurrency(_));
-        (is_rate && !self.limit.has_exceptions()).then(|| self.left_at_rate(&asked))
+    /// What would be admitted of a key at once, by the rule that its last request went by; none when that was the rule of
+    /// an exception which is gone.
+    pub fn left_of(&self, hot: &HotKey) -> Option<u64> {
+        let rule = self.limit.rule_of(RuleOf(hot.last.rule))?;
+        let key = self.limit.key_of_all.unwrap_or(hot.key(self.limit.id));
+        Some(self.left(key, rule))
     }
 
-    fn left_at_rate(&self, asked: &Asked<'_>) -> u64 {
-        let quota = asked.quota(self.host, self.now);
-        let time = self.host.table.time(asked.flow());
-        asked.remaining(quota, time.minus(self.now))
-    }
-
-    /// As a request of this key would be asked, exceptions aside.
-    fn asked(&self, key: KeyHash) -> Asked<'a> {
-        Asked {
+    fn left(&self, key: KeyHash, rule: &Arc<Rule>) -> u64 {
+        let asked = Asked {
             index: self.index,
             limit: self.limit,
             key,
-            rule: &self.limit.rule,
+            rule,
             enforced: true,
+        };
+        if let Grant::Concurrency(most) = rule.grant {
+            return asked.free_slots(most);
         }
+        let quota = asked.quota(self.host, self.now);
+        let time = self.host.table.time(asked.flow());
+        asked.remaining(quota, time.minus(self.now))
     }
 }

@@ -97,9 +97,7 @@ impl<'a> Taken<'a> {
         let quota = asked.quota(self.host, self.now);
         let refused = match table.charge(asked.flow(), quota, self.now, 1) {
             Ok(done) => {
-                if done.displaced > Nanos::ZERO {
-                    asked.limit.stats.takeovers.one();
-                }
+                asked.limit.stats.took(done);
                 self.charges.push(Charge {
                     asked,
                     quota,
@@ -180,11 +178,11 @@ impl<'a> Taken<'a> {
         let (asked, now) = (&charge.asked, self.now);
         asked.limit.stats.admitted.one();
         if let Grant::WarmUp(curve, _) = &asked.rule.grant {
+            let warmth = |word| Ok(curve.admitted(word, now));
             // Too many races leave the key a little colder than it is.
-            let _ = self
-                .host
-                .table
-                .update(asked.warmth(), now, |word| Ok(curve.admitted(word, now)));
+            if let Ok(done) = self.host.table.update(asked.warmth(), now, warmth) {
+                asked.limit.stats.took(done);
+            }
         }
         if matches!(asked.limit.counts, Counts::Requests { cost: Some(_) }) {
             after.push(After::new(asked, Some((charge.quota, charge.done))));
@@ -203,11 +201,11 @@ impl<'a> Taken<'a> {
             let interval = watching.rule.price(1);
             // One over the rate and no more, so that the watching limit opens as soon as the load is gone.
             let deepest = watching.rule.depth().plus(interval);
+            let table = &self.host.table;
             // Too many races forgive one charge.
-            let _ = self
-                .host
-                .table
-                .debit(watching.flow(), interval, deepest, self.now);
+            if let Ok(done) = table.debit(watching.flow(), interval, deepest, self.now) {
+                watching.limit.stats.took(done);
+            }
         }
     }
 

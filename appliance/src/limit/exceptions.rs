@@ -4,9 +4,13 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use floodwall_config as config;
 use floodwall_config::Excepted;
+use floodwall_limiter::Secret;
 use ipnet::IpNet;
 
-use super::{nested::Nested, rule::Rule};
+use super::{
+    nested::Nested,
+    rule::{Rule, RuleOf},
+};
 
 /// What an exception allows: a rule, or anything.
 pub(super) type Allowance = Option<Arc<Rule>>;
@@ -17,17 +21,24 @@ pub(super) struct Exceptions {
     values: HashMap<String, Allowance>,
     prefixes: Nested<String, Allowance>,
     networks: Nested<IpNet, Allowance>,
+    rules: HashMap<RuleOf, Arc<Rule>>,
 }
 
 impl Exceptions {
     pub(super) fn compile(
         exceptions: &[config::Exception],
-        rule: impl Fn(&config::Exemption) -> Allowance,
+        secret: Secret,
+        rule: impl Fn(RuleOf, &config::Exemption) -> Option<Rule>,
     ) -> Self {
+        let mut rules = HashMap::new();
         let mut values = HashMap::new();
         let (mut prefixes, mut networks) = (Vec::new(), Vec::new());
         for exception in exceptions {
-            let allowance = rule(&exception.allows);
+            let of = number(&exception.of, secret);
+            let allowance = rule(of, &exception.allows).map(Arc::new);
+            if let Some(rule) = &allowance {
+                rules.insert(of, Arc::clone(rule));
+            }
             match &exception.of {
                 Excepted::Value(value) => {
                     values.insert(value.clone(), allowance);
@@ -40,6 +51,7 @@ impl Exceptions {
             values,
             prefixes: Nested::new(prefixes),
             networks: Nested::new(networks),
+            rules,
         }
     }
 
@@ -57,6 +69,11 @@ impl Exceptions {
         })
     }
 
+    /// The rule of the exception of this number.
+    pub(super) fn rule_of(&self, of: RuleOf) -> Option<&Arc<Rule>> {
+        self.rules.get(&of)
+    }
+
     fn of_value<'a>(
         &self,
         mut values: impl Iterator<Item = &'a str> + Clone,
@@ -71,4 +88,14 @@ impl Exceptions {
         }
         values.find_map(|value| self.prefixes.find(value))
     }
+}
+
+/// A hash of whom an exception means: the same in every generation, and never that of the limit's own rule.
+fn number(of: &Excepted, secret: Secret) -> RuleOf {
+    let words = match of {
+        Excepted::Value(value) => format!("value {value}"),
+        Excepted::Prefix(prefix) => format!("prefix {prefix}"),
+        Excepted::Net(network) => format!("network {network}"),
+    };
+    RuleOf(secret.hash_bytes(words.as_bytes()) | 1)
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use floodwall_limiter::{
-    KeyHash, Nanos,
+    FlowId, Nanos,
     clock::Clock,
     shape::{
         concurrency::{Entered, HoldTime, Keyed, Left, Lone},
@@ -38,9 +38,9 @@ pub enum Whose {
 }
 
 impl Whose {
-    pub fn of(key: KeyHash, by_key: bool) -> Self {
+    pub fn of(flow: FlowId, by_key: bool) -> Self {
         if by_key {
-            Self::Key(key.bits())
+            Self::Key(flow.fingerprint())
         } else {
             Self::All
         }

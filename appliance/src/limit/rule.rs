@@ -13,6 +13,7 @@ use crate::pressure::Readings;
 /// A grant and its words.
 #[derive(Debug)]
 pub struct Rule {
+    pub of: RuleOf,
     pub grant: Grant,
     /// As the file has it: `50/s`, or `4 at one time`.
     pub text: String,
@@ -20,6 +21,14 @@ pub struct Rule {
     pub burst: u64,
     /// This rule's item of the `RateLimit-Policy` field; cloning it copies nothing.
     pub policy: HeaderValue,
+}
+
+/// Whose rule it is: the limit's own, or that of one of its exceptions, which keeps its number over reloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleOf(pub u64);
+
+impl RuleOf {
+    pub const LIMIT: Self = Self(0);
 }
 
 /// What a key may do.
@@ -82,7 +91,7 @@ fn bytes(mark: Mark) -> u64 {
 
 impl Rule {
     /// The rule of a limit, or of an exception that has another `rate` of the same shape.
-    pub fn of_rate(limit: &config::Limit, rate: &Rate) -> Self {
+    pub fn of_rate(limit: &config::Limit, of: RuleOf, rate: &Rate) -> Self {
         let budget = match &limit.budget {
             config::Grant::Rate(budget) => Some(&**budget),
             config::Grant::Concurrency(_) => None,
@@ -105,6 +114,7 @@ impl Rule {
             Grant::Rate(rate.clone())
         };
         Self {
+            of,
             grant,
             text: rate.text.clone(),
             burst: rate.burst,
@@ -113,9 +123,10 @@ impl Rule {
     }
 
     /// The rule of so many at one time.
-    pub fn of_concurrency(limit: &config::Limit, most: u32) -> Self {
+    pub fn of_concurrency(limit: &config::Limit, of: RuleOf, most: u32) -> Self {
         let name = quoted(&limit.name);
         Self {
+            of,
             grant: Grant::Concurrency(most),
             text: format!("{most} at one time"),
             burst: most.into(),

@@ -25,7 +25,12 @@ pub struct Route {
 }
 
 impl Route {
-    pub(super) fn compile(route: &config::Route, tokens: &Tokens, stats: &Stats) -> Self {
+    pub(super) fn compile(
+        route: &config::Route,
+        limits: &[config::Limit],
+        tokens: &Tokens,
+        stats: &Stats,
+    ) -> Self {
         let names = route.request_headers.tokens();
         let mut needed: Vec<Arc<Token>> = names
             .chain(route.response_headers.tokens())
@@ -33,9 +38,17 @@ impl Route {
             .filter(|token| token.missing == Missing::Refuse)
             .collect();
         needed.dedup_by(|one, other| one.name == other.name);
+        let mut response_headers = Edits::compile(&route.response_headers, tokens);
+        // Whether or not the limit concerns the request: what it has cost is for nobody else.
+        response_headers.remove(
+            route
+                .limits
+                .iter()
+                .filter_map(|limit| limits[limit.0].cost()),
+        );
         Self {
             request_headers: Edits::compile(&route.request_headers, tokens),
-            response_headers: Edits::compile(&route.response_headers, tokens),
+            response_headers,
             mirror: route
                 .mirror
                 .map(|mirror| Mirror::new(mirror, &route.name, stats.mirror(&route.name))),

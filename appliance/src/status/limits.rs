@@ -45,8 +45,8 @@ pub struct HotKeyStatus {
     pub error: u64,
     /// Of them refused by this limit.
     pub refused: u64,
-    /// What the limit would admit of it at once; absent where that depends on more than the limit's own rate, and for
-    /// slots.
+    /// What the limit would admit of it at once, by the exception that it is or the limit's own rule; absent when that
+    /// exception was taken out of the file.
     pub left: Option<u64>,
 }
 
@@ -93,7 +93,7 @@ impl HotKeyStatus {
         let hot = &budgets.limit.stats.hot;
         let keys = hot.hottest(Self::SHOWN, budgets.now).into_iter();
         keys.map(|key| Self {
-            left: budgets.left_of(key.key(budgets.limit.id)),
+            left: budgets.left_of(&key),
             key: key.name,
             requests: key.requests,
             error: key.error,

@@ -1,13 +1,21 @@
 //! Each shape of flow control at its usual answer, which is yes, told the time.
 
+use std::{hint::black_box, sync::Arc};
+
 use floodwall_limiter::{
     FlowId, FlowTable, KeyHash, LimitId, LimitKind, Nanos, Quota, Secret, Source,
+    gcra::{self, Step},
     shape::{
+        adaptive::Adaptive,
         breaker::{Answer, Breaker, Rule, Trip},
         concurrency::{Keyed, Lone},
+        gate::{Places, is_drawn},
+        gradient,
         hot_keys::HotKeys,
         in_flight::InFlight,
         line::{Entered, Line, Place},
+        memory_adaptive::MemoryAdaptive,
+        outlier::{self, Outliers, SuccessRate},
         overload::{self, Strategy, Window},
         retry_budget::RetryBudget,
         warm_up::WarmUp,
@@ -35,13 +43,18 @@ pub fn all(clients: u32) -> Vec<Named> {
         ("rate", rate(clients)),
         ("rate-refused", rate_refused(clients)),
         ("warm-up", warm_up(clients)),
+        ("memory-adaptive", memory_adaptive(clients)),
         ("queue", queue(clients)),
         ("count-after", debit(clients)),
+        ("related", related(clients)),
         ("concurrency-one", concurrency_of_one_key()),
         ("concurrency-keyed", concurrency_of_many_keys(clients)),
         ("in-flight", in_flight()),
         ("breaker", breaker()),
         ("retry-budget", retry_budget()),
+        ("outlier", outlier()),
+        ("adaptive", adaptive()),
+        ("gate", gate()),
         ("shed-strict", shed(Strategy::Strict)),
         ("shed-bbr", shed(Strategy::Bbr)),
         ("completed", completed()),
@@ -105,6 +118,33 @@ fn warm_up(clients: u32) -> Box<dyn Contender> {
         table
             .update(warmth, NOW, |word| Ok(shape.admitted(word, NOW)))
             .is_ok()
+    })
+}
+
+/// The quota of the moment, half way between the marks, and a charge by it.
+fn memory_adaptive(clients: u32) -> Box<dyn Contender> {
+    let (table, limit) = (table(clients), limit("adapt"));
+    let shape = MemoryAdaptive {
+        low: 400_000_u64,
+        high: 800_000,
+        at_low: widest(),
+        at_high: Quota::new(100_000_000, Nanos::SECOND, u64::MAX),
+    };
+    boxed(move |client| {
+        let quota = shape.quota(black_box(600_000));
+        table.charge(flow(client, limit), quota, NOW, 1).is_ok()
+    })
+}
+
+/// A look at what the others have charged, and a charge for those that look here.
+fn related(clients: u32) -> Box<dyn Contender> {
+    let (table, mine, theirs) = (table(2 * clients), limit("mine"), limit("theirs"));
+    let quota = widest();
+    boxed(move |client| {
+        let key = KeyHash::of_source(SECRET, Source::v4(client, 32));
+        let seen = gcra::step(table.time(FlowId::new(key, mine)), quota, NOW, 1);
+        let charged = table.debit(FlowId::new(key, theirs), Nanos(2), Nanos::SECOND, NOW);
+        matches!(seen, Step::Admit { .. }) && charged.is_ok()
     })
 }
 
@@ -194,6 +234,58 @@ fn retry_budget() -> Box<dyn Contender> {
     })
 }
 
+/// A good answer of one of ten servers, whose rates are compared now and then.
+fn outlier() -> Box<dyn Contender> {
+    let rule = outlier::Rule {
+        consecutive: Some(5),
+        success_rate: Some(SuccessRate {
+            min_servers: 5,
+            min_requests: 100,
+            deviations: 1_900,
+        }),
+        interval: Nanos::from_secs(10),
+        eject_for: Nanos::from_secs(30),
+        eject_at_most: Nanos::from_secs(300),
+        most_share: 100_000,
+    };
+    let outliers = Outliers::default();
+    let servers: Vec<Arc<outlier::Server>> = (0..10)
+        .map(|_| Arc::new(outlier::Server::new(rule.interval)))
+        .collect();
+    boxed(move |client| {
+        let server = client as usize % servers.len();
+        let out = outliers.answered(&servers, server, false, &rule, NOW);
+        out.is_empty() && servers[server].out_for(NOW).is_none()
+    })
+}
+
+/// A place under an upstream's adaptive limit, and its answer.
+fn adaptive() -> Box<dyn Contender> {
+    let rule = gradient::Rule {
+        min: 1,
+        max: 1_000,
+        tolerance: 1.5,
+        every: Nanos::from_millis(100),
+        measure_every: Nanos::from_secs(10),
+    };
+    let (limit, inside) = (Adaptive::new(&rule, 20, NOW), InFlight::default());
+    boxed(move |client| {
+        let entered = inside.enter(limit.limit());
+        limit.answered(&rule, Nanos(1_000_000 + u64::from(client)), NOW);
+        inside.leave();
+        entered
+    })
+}
+
+/// Somebody who is drawn, and takes a place.
+fn gate() -> Box<dyn Contender> {
+    let places = Places::default();
+    boxed(move |client| {
+        let lot = u64::from(client).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        !is_drawn(lot, 600_000) || places.try_take(None)
+    })
+}
+
 /// A measure that is above its trigger, and by `bbr` at its capacity.
 fn shed(strategy: Strategy) -> Box<dyn Contender> {
     let window = Window::default();
@@ -217,7 +309,7 @@ fn hot_key(clients: u32) -> Box<dyn Contender> {
     let hot = HotKeys::default();
     debug_assert!(clients > 0);
     boxed(move |client| {
-        hot.count(u64::from(client % 16) + 1, NOW, |name| {
+        hot.count(u64::from(client % 16) + 1, 0, NOW, |name| {
             name.push_str("client=192.0.2.7");
         });
         true
@@ -228,7 +320,7 @@ fn hot_key(clients: u32) -> Box<dyn Contender> {
 fn hot_key_rotating() -> Box<dyn Contender> {
     let hot = HotKeys::default();
     boxed(move |client| {
-        hot.count(u64::from(client) + 1, NOW, |name| {
+        hot.count(u64::from(client) + 1, 0, NOW, |name| {
             use std::fmt::Write as _;
             let _ = write!(name, "client={}", std::net::Ipv4Addr::from_bits(client));
         });

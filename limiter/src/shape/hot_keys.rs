@@ -18,7 +18,7 @@ use crate::{
 
 mod sketch;
 
-pub use sketch::{COUNTERS, HotKey, Sketch};
+pub use sketch::{COUNTERS, HotKey, Last, Sketch};
 
 /// The hottest keys of one limit, counted by all threads.
 ///
@@ -67,10 +67,10 @@ fn shard() -> usize {
 }
 
 impl HotKeys {
-    /// Counts one request of a key, which `fingerprint` tells from all others. `name` writes the key in words, and is
-    /// asked only when the key takes over a counter.
+    /// Counts one request of a key, which `fingerprint` tells from all others, and which goes by the caller's `rule` of
+    /// this number. `name` writes the key in words, and is asked only when the key takes over a counter.
     #[inline]
-    pub fn count(&self, fingerprint: u64, now: Nanos, name: impl FnOnce(&mut String)) {
+    pub fn count(&self, fingerprint: u64, rule: u64, now: Nanos, name: impl FnOnce(&mut String)) {
         let shard = &self.0[shard()];
         let Some(weight) = shard.weigh() else { return };
         shard.with(|sketch| {
@@ -78,7 +78,7 @@ impl HotKeys {
             if sketch.age(now) {
                 shard.seen.store(0, Relaxed);
             }
-            sketch.count(fingerprint, weight, name);
+            sketch.count(fingerprint, Last { at: now, rule }, weight, name);
         });
     }
 
@@ -140,9 +140,9 @@ mod tests {
                 let hot = &hot;
                 scope.spawn(move || {
                     for _ in 0..100 {
-                        hot.count(7, Nanos::ZERO, |name| name.push_str("seven"));
+                        hot.count(7, 0, Nanos::ZERO, |name| name.push_str("seven"));
                     }
-                    hot.count(100 + thread, Nanos::ZERO, |name| name.push_str("lone"));
+                    hot.count(100 + thread, 0, Nanos::ZERO, |name| name.push_str("lone"));
                     hot.refused(100 + thread);
                 });
             }
@@ -164,7 +164,7 @@ mod tests {
         let hot = HotKeys::default();
         for request in 0..160_000_u64 {
             let key = if request % 10 < 3 { 1 } else { 2 + request % 7 };
-            hot.count(key, Nanos::ZERO, |name| name.push_str(&key.to_string()));
+            hot.count(key, 0, Nanos::ZERO, |name| name.push_str(&key.to_string()));
         }
         let hottest = hot.hottest(1, Nanos::ZERO).remove(0);
         assert_eq!((hottest.name.as_str(), hottest.error), ("1", 0));

@@ -23,6 +23,7 @@ impl<'a> Taken<'a> {
         let reserve = || {
             let deeper = quota.deeper(queue.max_wait);
             let done = host.table.charge(asked.flow(), deeper, now, 1)?;
+            asked.limit.stats.took(done);
             Ok(line::Place {
                 // By then no more is owed than may be at once.
                 turn: done.time.minus(quota.depth()),

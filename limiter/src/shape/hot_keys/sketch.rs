@@ -26,6 +26,7 @@ pub struct HotKey {
     pub error: u64,
     /// How many of them were refused since the key is watched.
     pub refused: u64,
+    pub last: Last,
 }
 
 impl HotKey {
@@ -53,6 +54,14 @@ struct Counter {
     requests: u64,
     error: u64,
     refused: u64,
+    last: Last,
+}
+
+/// A request: when it came, and the rule that it went by. Threads have seen others, and the latest counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Last {
+    pub at: Nanos,
+    pub rule: u64,
 }
 
 impl Sketch {
@@ -72,14 +81,22 @@ impl Sketch {
     }
 
     /// Counts so many requests of a key, as [`super::HotKeys::count`] says.
-    pub fn count(&mut self, fingerprint: u64, requests: u64, name: impl FnOnce(&mut String)) {
+    pub fn count(
+        &mut self,
+        fingerprint: u64,
+        last: Last,
+        requests: u64,
+        name: impl FnOnce(&mut String),
+    ) {
         // Zero stands for nobody; who hashes to it is one.
         let fingerprint = fingerprint.max(1);
         let at = match self.place_of(fingerprint) {
             Some(at) => at,
             None => self.take_over(fingerprint, name),
         };
-        self.counters[at].requests += requests;
+        let counter = &mut self.counters[at];
+        counter.requests += requests;
+        counter.last = last;
     }
 
     /// Halves the counts when it is time, and tells whether it was.
@@ -118,7 +135,7 @@ impl Sketch {
         self.counters[at] = Counter {
             requests: counter.requests,
             error: counter.requests,
-            refused: 0,
+            ..Counter::default()
         };
         let kept = &mut self.names[at];
         kept.clear();
@@ -138,6 +155,7 @@ impl Sketch {
                 requests: half(counter.requests),
                 error: half(counter.error),
                 refused: half(counter.refused),
+                last: counter.last,
             };
         }
         self.missed = half(self.missed);
@@ -179,10 +197,12 @@ pub(super) fn merge(mut sketches: Vec<Sketch>, now: Nanos, most: usize) -> Vec<H
                 requests: floors,
                 error: floors,
                 refused: 0,
+                last: counter.last,
             });
             key.requests += counter.requests - floor;
             key.error = key.error + counter.error - floor;
             key.refused += counter.refused;
+            key.last = key.last.max(counter.last);
         }
     }
     let mut keys: Vec<HotKey> = keys.into_values().collect();

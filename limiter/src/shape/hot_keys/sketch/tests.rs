@@ -12,7 +12,7 @@ fn named(key: u64) -> impl FnOnce(&mut String) {
 fn sketch_of(stream: &[u64]) -> Sketch {
     let mut sketch = Sketch::new(Nanos::ZERO);
     for key in stream {
-        sketch.count(*key, 1, named(*key));
+        sketch.count(*key, Last::default(), 1, named(*key));
     }
     sketch
 }
@@ -53,7 +53,7 @@ fn a_flood_of_keys_that_come_once_does_not_hide_the_one_that_comes_often() {
 fn counts_are_halved_every_minute_and_refusals_too() {
     let mut sketch = Sketch::new(Nanos::ZERO);
     for _ in 0..100 {
-        sketch.count(1, 1, named(1));
+        sketch.count(1, Last::default(), 1, named(1));
         sketch.refused(1);
     }
     let at = |sketch: &Sketch, seconds| {
@@ -65,7 +65,7 @@ fn counts_are_halved_every_minute_and_refusals_too() {
     assert_eq!(at(&sketch, 180), (13, 13));
     assert_eq!(at(&sketch, u64::MAX / 1_000_000_000), (1, 1));
     assert!(sketch.age(Nanos::from_secs(61)));
-    sketch.count(1, 1, named(1));
+    sketch.count(1, Last::default(), 1, named(1));
     assert_eq!(at(&sketch, 61), (51, 50));
 }
 
@@ -76,7 +76,7 @@ fn a_name_is_cut_where_a_character_begins() {
         (5, "é".repeat(10_000)),
         (6, ["x", &"é".repeat(99)].concat()),
     ] {
-        sketch.count(key, 1, |name| {
+        sketch.count(key, Last::default(), 1, |name| {
             name.push_str(&long);
         });
     }
@@ -116,5 +116,19 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn of_all_threads_the_last_request_says_which_rule_a_key_goes_by() {
+    let sketch = |seconds, rule| {
+        let mut sketch = Sketch::new(Nanos::ZERO);
+        let at = Nanos::from_secs(seconds);
+        sketch.count(7, Last { at, rule }, 1, named(7));
+        sketch
+    };
+    for sketches in [[sketch(3, 1), sketch(2, 9)], [sketch(2, 9), sketch(3, 1)]] {
+        let hot = merge(sketches.into(), Nanos::ZERO, 1);
+        assert_eq!((hot[0].requests, hot[0].last.rule), (2, 1));
     }
 }
