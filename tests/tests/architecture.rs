@@ -4,7 +4,7 @@
 //! `appliance` to the network; `config` and `xdp` never meet.
 #![expect(clippy::expect_used, reason = "a check that cannot look must fail")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -139,6 +139,34 @@ fn the_top_level_holds_nothing_else() {
     assert!(unexpected.is_empty(), "{unexpected:?} at the top level");
 }
 
+/// Locked builds of the workspaces beside this one, such as benches, fail when a crate of this one has got a dependency
+/// that their lock files do not know.
+#[test]
+fn lock_files_of_other_workspaces_know_all_dependencies() {
+    let members = members();
+    for lock in ["limiter/bench", "tests/bench", "xdp/ebpf", "xdp/fuzz"] {
+        let path = top().join(lock).join("Cargo.lock");
+        let text = fs::read_to_string(&path).expect("the lock file is there");
+        let locked = locked(&text);
+        for member in &members {
+            let Some(known) = locked.get(member.name.as_str()) else {
+                continue;
+            };
+            let mut named = named_by(&member.name);
+            named.remove(&member.name);
+            let missing: Vec<_> = named
+                .iter()
+                .filter(|name| !known.contains(name.as_str()))
+                .collect();
+            assert!(
+                missing.is_empty(),
+                "{lock}/Cargo.lock does not know that {} needs {missing:?}: run cargo metadata there",
+                member.name
+            );
+        }
+    }
+}
+
 #[test]
 fn licences_are_where_the_manifests_say() {
     let first_words = |path: &str| {
@@ -157,6 +185,24 @@ fn licences_are_where_the_manifests_say() {
         first_words("xdp/ebpf/LICENSE-GPL2"),
         "GNU GENERAL PUBLIC LICENSE"
     );
+}
+
+/// The dependencies of each package of a lock file.
+fn locked(text: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let packages = text.split("[[package]]").skip(1);
+    packages
+        .filter_map(|package| {
+            let name = package
+                .lines()
+                .find_map(|line| line.strip_prefix("name = "))?;
+            let (_, list) = package.split_once("dependencies = [").unwrap_or_default();
+            let (list, _) = list.split_once(']').unwrap_or_default();
+            let quoted = list.split('"').skip(1).step_by(2);
+            // A name that is there twice has its version behind it.
+            let names = quoted.filter_map(|entry| entry.split(' ').next());
+            Some((name.trim_matches('"'), names.collect()))
+        })
+        .collect()
 }
 
 struct Member {

@@ -13,6 +13,7 @@ mod explained;
 mod keys;
 mod refusals;
 mod shapes;
+mod together;
 mod waiting;
 
 /// A file with one limit that admits two requests, and no third one for an hour.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, Request, Yaml};
+use floodwall_tests::{Client, Floodwall, Loopback, Origin, Request, Yaml, wait};
 
 use crate::{limited, statuses};
 
@@ -43,6 +43,14 @@ fn a_cold_limit_gives_a_third_of_its_rate_and_warms_up() {
     // A machine that stands still for a moment admits a little less, and a full burst of debt a little more.
     assert!((20..=50).contains(&admitted[0]), "{admitted:?}");
     assert!((80..=125).contains(&admitted[6]), "{admitted:?}");
+    // Idle for the period, it is cold again.
+    wait::for_the_clock(Instant::now() + Duration::from_millis(4_500));
+    let begun = Instant::now();
+    let mut again = 0;
+    while begun.elapsed() < Duration::from_secs(1) {
+        again += usize::from(connection.get("/").expect("a response").status == 200);
+    }
+    assert!((20..=50).contains(&again), "{again} of {admitted:?}");
 }
 
 #[test]
@@ -115,6 +123,63 @@ fn the_origin_says_what_a_request_has_cost() {
     // 4, 0 and 1 of ten are spent; what a request costs is known too late to refuse it.
     assert_eq!(client.get("/cost/9").status, 200);
     assert_eq!(client.get("/").status, 429);
+}
+
+#[test]
+fn a_cost_that_is_no_number_is_one_and_one_beyond_all_measure_is_a_debt_of_an_hour() {
+    for (said, left) in [
+        ("-9", 9),
+        ("+9", 9),
+        ("4.5", 9),
+        ("9e9", 9),
+        ("NaN", 9),
+        ("0009", 1),
+    ] {
+        assert_eq!(after_cost(said)["remaining"], left, "{said}");
+    }
+    for said in ["1000001", "99999999999999999999999", "18446744073709551615"] {
+        let limit = after_cost(said);
+        assert_eq!(
+            (&limit["would"], &limit["remaining"]),
+            (&"refuse".into(), &0.into())
+        );
+        // An hour below the burst, and what one request takes.
+        let after = limit["retry_after_seconds"].as_f64().expect("a time");
+        let most = 3_600.0 * (1.0 + 24.0 / 10.0);
+        assert!((most - 60.0..=most).contains(&after), "{said}: {limit}");
+    }
+}
+
+/// What `explain` says after one request of this cost.
+fn after_cost(said: &str) -> serde_json::Value {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let limit =
+        "dear: { key: none, rate: 10/d, burst: 10, cost: { response_header: x-origin-cost } }";
+    let floodwall = Floodwall::start(&proxied(web, &origin, limit, "dear"));
+    assert_eq!(Client::of(web).get(&format!("/cost/{said}")).status, 200);
+    floodwall.json(&["explain", "--json", "/"])["limits"][0].clone()
+}
+
+#[test]
+fn what_a_request_has_cost_is_told_to_nobody_whomever_the_limit_concerns() {
+    for more in [
+        "exceptions: { ann: unlimited }",
+        "match: { path: /elsewhere }",
+        "exceptions: { ann: { rate: 1/d, burst: 1 } }, shadow: true",
+        "enforce: 0%",
+    ] {
+        let (web, origin) = (Loopback::free(), Origin::start());
+        let limit = format!(
+            "dear: {{ key: header(user), rate: 2/d, burst: 2, cost: {{ response_header: x-origin-cost }}, {more} }}"
+        );
+        let _floodwall = Floodwall::start(&proxied(web, &origin, &limit, "dear"));
+        for _ in 0..3 {
+            let request = Request::get("/cost/5").header("user", "ann");
+            let response = Client::of(web).send(&request);
+            assert_eq!(response.status, 200, "{more}");
+            assert_eq!(response.header("x-origin-cost"), None, "{more}");
+        }
+    }
 }
 
 #[test]

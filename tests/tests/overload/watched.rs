@@ -1,5 +1,15 @@
 //! Measures that the machine gives, which every machine is over or under for certain.
 
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
 use floodwall_tests::{Client, Floodwall, Loopback, Origin, eventually};
 
 use crate::{each_priority, measure, protected, shed};
@@ -50,6 +60,59 @@ fn below_every_trigger_nothing_is_shed_and_all_values_are_shown() {
     }
     assert_eq!(shed(&floodwall, "cpu")[1..], [0; 3]);
     assert!(Client::of(web).get("/").status == 200);
+}
+
+/// Works on so many threads until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn on(threads: usize) -> Self {
+        let on = Arc::new(AtomicBool::new(true));
+        for _ in 0..threads {
+            let on = Arc::clone(&on);
+            thread::spawn(move || while on.load(Relaxed) {});
+        }
+        Self(on)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+#[test]
+fn a_busy_processor_and_those_that_wait_for_it_shed_the_least_important_first() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let _busy = Busy::on(2 * cores);
+    // Whoever runs this uses some of it, and the busy ones wait for each other.
+    for (name, rule) in [
+        ("cpu", "cpu: { trigger: 1% }"),
+        (
+            "pressure",
+            "pressure: { trigger: 1%, of: cpu, stall: some }",
+        ),
+        ("load", "load: { trigger: 0.01 }"),
+    ] {
+        if name == "pressure" && !Path::new("/proc/pressure/cpu").exists() {
+            eprintln!("pressure SKIPPED: this kernel tells no stalls (PSI)");
+            continue;
+        }
+        let floodwall = Floodwall::start(&protected(web, origin.address(), rule));
+        let value = || measure(&floodwall, name)["value"].as_f64();
+        eventually!(value() > Some(0.02), within Duration::from_secs(30));
+        let statuses = each_priority(web);
+        assert_eq!(
+            [statuses[0], statuses[1], statuses[3]],
+            [503, 503, 200],
+            "{name}"
+        );
+        assert_eq!(shed(&floodwall, name)[..2], [1, 1], "{name}");
+        let explained = floodwall.json(&["explain", "--json", "/"]);
+        assert_eq!(explained["protection"]["shed_by"], name);
+    }
 }
 
 #[test]

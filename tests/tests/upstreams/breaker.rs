@@ -1,6 +1,9 @@
 //! When an upstream is asked no more for a while, and how it comes back.
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use floodwall_tests::{Client, Floodwall, Loopback, Mood, Origin, Request, Yaml, eventually};
 
@@ -211,6 +214,31 @@ fn its_state_survives_a_reload() {
     assert_eq!(statuses(web, 1, "/"), [200]);
     load(&yaml);
     assert_eq!(statuses(web, 1, "/"), [200], "a new one is closed");
+}
+
+#[test]
+fn a_probe_without_an_answer_gives_its_place_to_another() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let more = "breaker: { strategy: error_count, threshold: 1, min_requests: 1, open_for: 1s }";
+    let floodwall = Floodwall::start(&front(web, &[origin.address()], more));
+    assert_eq!(statuses(web, 2, "/status/500"), [500, 503]);
+    eventually!(upstream(&floodwall)["breaker"]["state"] == "half_open");
+    let mut probe = Client::of(web).connect().unwrap();
+    let begun = Instant::now();
+    probe
+        .write(b"GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    eventually!(origin.count() == 2);
+    // As long as it may still answer, nobody else is let in.
+    let refused = statuses(web, 1, "/");
+    let early = begun.elapsed() < Duration::from_secs(1);
+    assert!(refused == [503] || !early, "{refused:?}");
+    eventually!(statuses(web, 1, "/") == [200]);
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(upstream(&floodwall)["breaker"]["state"], "closed");
+    drop(probe);
+    eventually!(floodwall.status()["requests"]["in_flight"] == 0);
+    assert_eq!(upstream(&floodwall)["breaker"]["state"], "closed");
 }
 
 /// The origin closes the connection that was kept, as one that is restarted does: that is no failure of the probe.
