@@ -31,7 +31,9 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// A pass through all keys takes this long at the least.
 const PASS: Duration = Duration::from_secs(1);
 
-const CONTENDERS: [&str; 6] = [
+const CONTENDERS: [&str; 8] = [
+    "floodwall-256k",
+    "floodwall-512k",
     "floodwall-1M",
     "floodwall-2M",
     "floodwall-4M",
@@ -132,10 +134,10 @@ fn limiter(name: &str) -> Box<dyn FnMut(u32) -> bool> {
             })
         }
         floodwall => {
-            let millions = floodwall
-                .trim_start_matches("floodwall-")
-                .trim_end_matches('M');
-            let sources = millions.parse::<u64>().expect("a number of millions") << 20;
+            let cells = floodwall.trim_start_matches("floodwall-");
+            let shift = if cells.ends_with('M') { 20 } else { 10 };
+            let number = cells.trim_end_matches(['k', 'M']);
+            let sources = number.parse::<u64>().expect("a number of cells") << shift;
             let secret = Secret { k0: 1, k1: 2 };
             let table = FlowTable::own(sources, secret);
             let limit = LimitId::new(secret, LimitKind::Request, "attacked");

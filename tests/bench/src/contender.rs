@@ -50,14 +50,14 @@ pub(crate) enum Limits {
     None,
     /// So many requests a second for each client, twice as many at once.
     PerClient(u32),
-    /// Two requests an hour for each client, and two at once; there will be so many clients.
+    /// Two requests an hour for each value of the header `x-key`, and two at once; there will be so many values.
     Scarce(u64),
     /// So many limits: by client, by nobody, by host, by path, by client and path, and so on, with this rate each.
     /// Floodwall alone.
     Several(usize, u32),
 }
 
-/// What a client may send at once under [`Limits::Scarce`].
+/// What a key may send at once under [`Limits::Scarce`].
 pub(crate) const SCARCE_BURST: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Contender {
         }
     }
 
-    /// What a client may send each second after that.
+    /// What a key may send each second after that.
     pub(crate) fn scarce_per_second(self) -> f64 {
         match self {
             Self::Floodwall | Self::HaProxy | Self::Envoy => 2.0 / 3600.0,

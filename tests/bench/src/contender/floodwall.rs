@@ -26,7 +26,8 @@ pub(super) fn text(job: &Job) -> String {
     };
     let limits = match limits {
         Limits::None => Vec::new(),
-        Limits::PerClient(_) | Limits::Scarce(_) => named(1),
+        Limits::PerClient(_) => named(1),
+        Limits::Scarce(_) => vec![("per-key".to_owned(), "header(x-key)")],
         Limits::Several(count, _) => named(*count),
     };
     let names: Vec<&str> = limits.iter().map(|(name, _)| name.as_str()).collect();

@@ -42,11 +42,12 @@ fn text(job: &Job) -> String {
              http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {} }}",
             2 * rate
         ),
-        Limits::Scarce(_) => format!(
-            "stick-table type ip size 2m expire 2h store http_req_rate(1h)
-             http-request track-sc0 {client}
-             http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 2 }}"
-        ),
+        Limits::Scarce(_) => {
+            "stick-table type string len 16 size 2m expire 2h store http_req_rate(1h)
+             http-request track-sc0 req.hdr(x-key)
+             http-request deny deny_status 429 if { sc_http_req_rate(0) gt 2 }"
+                .to_owned()
+        }
         Limits::None | Limits::Several(..) => String::new(),
     };
     format!(

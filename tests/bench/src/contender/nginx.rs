@@ -66,8 +66,8 @@ fn text(job: &Job, folder: &Path) -> String {
         ),
         // One more than the first at once, and then its slowest rate.
         Limits::Scarce(_) => (
-            "limit_req_zone $binary_remote_addr zone=clients:256m rate=1r/m;".to_owned(),
-            "limit_req zone=clients burst=1 nodelay; limit_req_status 429;".to_owned(),
+            "limit_req_zone $http_x_key zone=keys:256m rate=1r/m;".to_owned(),
+            "limit_req zone=keys burst=1 nodelay; limit_req_status 429;".to_owned(),
         ),
         Limits::None | Limits::Several(..) => (String::new(), String::new()),
     };
