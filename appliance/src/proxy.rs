@@ -34,6 +34,7 @@ mod action;
 mod exchange;
 mod forward;
 mod grpc;
+mod hop;
 mod http2;
 mod onward;
 mod report;
@@ -415,6 +416,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        hop::strip_response(response);
         onward::answered(&self.host, session, ctx, response.status)?;
         report::intercept(response.status, ctx)
     }
@@ -430,6 +432,7 @@ impl ProxyHttp for Proxy {
         }
         report::announce_trailers(session, response, ctx);
         report::compress(session.req_header(), response, ctx)?;
+        hop::frame(session, response);
         report::decorate(&self.host, session.req_header(), response, ctx)
     }
 

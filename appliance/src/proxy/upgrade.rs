@@ -4,13 +4,17 @@
 //! here, with what every other request goes by, and when it agrees the two connections are joined once the engine has
 //! given the client's back ([`joined`]).
 
-use http::{HeaderMap, Method, Version, header};
+use http::{Method, Version, header};
 use pingora_core::connectors::TransportConnector;
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::{Exchange, onward, report, session};
+use super::{
+    Exchange,
+    hop::{self, tokens},
+    onward, report, session,
+};
 use crate::{
     host::Host,
     server::body::Framing,
@@ -36,12 +40,13 @@ pub(super) fn wanted(head: &RequestHeader) -> Result<Option<String>, Fault> {
         strict::framing_of(headers),
         Framing::None | Framing::Length(0)
     );
-    let connection = |word| tokens(headers, &header::CONNECTION).any(|token| token == word);
+    let connection =
+        |word| tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case(word));
     if head.version != Version::HTTP_11 || has_body || !connection("upgrade") || connection("close")
     {
         return Ok(None);
     }
-    let protocols: Vec<_> = tokens(headers, &header::UPGRADE).collect();
+    let protocols = hop::protocols(headers);
     if protocols.is_empty() || protocols.iter().any(|protocol| is_our_own(protocol)) {
         return Ok(None);
     }
@@ -70,17 +75,6 @@ fn is_websocket(head: &RequestHeader) -> bool {
         fields.next().is_some_and(|value| !value.is_empty()) && fields.next().is_none()
     };
     head.method == Method::GET && one("sec-websocket-key") && one("sec-websocket-version")
-}
-
-/// The words of a list, over all its fields, in lower case.
-fn tokens(headers: &HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = String> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(','))
-        .map(|token| token.trim().to_ascii_lowercase())
-        .filter(|token| !token.is_empty())
 }
 
 /// Asks the upstream, as often as any request may ask. True when the engine has nothing more to do.

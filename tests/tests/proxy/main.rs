@@ -12,6 +12,7 @@ use floodwall_tests::Yaml;
 mod drain;
 mod failures;
 mod forwarding;
+mod hop;
 mod interim;
 mod large;
 mod misbehaving;

@@ -12,9 +12,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::tokens;
 use crate::{
-    proxy::{Exchange, forward},
+    proxy::{Exchange, forward, hop},
     strict,
 };
 
@@ -39,18 +38,6 @@ const MOST_FIELDS: usize = 256;
 /// Interim responses before the answer.
 const MOST_INTERIM: usize = 8;
 
-/// Fields that belong to one connection, whatever `Connection` says (RFC 9110, 7.6.1).
-const OF_ONE_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
 /// The head that the upstream gets.
 pub(super) fn request(
     asked: &RequestHeader,
@@ -58,27 +45,11 @@ pub(super) fn request(
     protocols: &str,
 ) -> Result<RequestHeader> {
     let mut request = asked.clone();
-    for name in tokens(&asked.headers, &header::CONNECTION) {
-        request.remove_header(name.as_str());
-    }
-    for name in OF_ONE_HOP {
-        request.remove_header(name);
-    }
+    hop::strip_request(&mut request);
     forward::rewrite(asked, &mut request, ctx)?;
     request.insert_header(header::CONNECTION, "Upgrade")?;
     request.insert_header(header::UPGRADE, protocols)?;
     Ok(request)
-}
-
-/// Takes off a response what belongs to the connection to the upstream.
-pub(super) fn strip(response: &mut ResponseHeader) {
-    let nominated: Vec<_> = tokens(&response.headers, &header::CONNECTION).collect();
-    for name in &nominated {
-        response.remove_header(name.as_str());
-    }
-    for name in ["connection", "keep-alive", "proxy-connection", "upgrade"] {
-        response.remove_header(name);
-    }
 }
 
 /// Connects, asks, and reads the head of the answer.
@@ -136,7 +107,7 @@ async fn exchange(
 
 /// An upstream may only change to what the client asked for (RFC 9110, 15.2.2).
 fn agreed(response: &ResponseHeader, protocols: &str) -> Result<()> {
-    let chosen: Vec<_> = tokens(&response.headers, &header::UPGRADE).collect();
+    let chosen = hop::protocols(&response.headers);
     let was_asked_for = |chosen: &String| protocols.split(", ").any(|asked| asked == chosen);
     if chosen.is_empty() || !chosen.iter().all(was_asked_for) {
         return invalid("a change to a protocol that nobody asked for");

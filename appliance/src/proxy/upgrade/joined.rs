@@ -9,12 +9,9 @@ use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::{io::AsyncWriteExt, sync::watch};
 
-use super::{
-    handshake::{self, Agreed},
-    relay, tokens,
-};
+use super::{handshake::Agreed, relay};
 use crate::{
-    proxy::{Exchange, report},
+    proxy::{Exchange, hop, report},
     server::guard::{ClientStream, Guard},
     tunnel::{End, Patience, Tunnel},
 };
@@ -71,8 +68,8 @@ impl Joined {
 /// The head that the client gets.
 fn finish_head(response: &mut ResponseHeader) -> Result<BytesMut> {
     let status = response.status;
-    let protocols: Vec<_> = tokens(&response.headers, &header::UPGRADE).collect();
-    handshake::strip(response);
+    let protocols = hop::protocols(&response.headers);
+    hop::strip_response(response);
     let offers =
         status == StatusCode::SWITCHING_PROTOCOLS || status == StatusCode::UPGRADE_REQUIRED;
     if offers && !protocols.is_empty() {

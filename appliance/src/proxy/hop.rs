@@ -1,0 +1,135 @@
+//! Fields that belong to one connection and end with it, whoever is behind it (RFC 9110, 7.6.1).
+
+use http::{HeaderMap, Version, header};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+
+/// Those of a request, whatever its `Connection` says.
+const OF_REQUESTS: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// Those of a response but for its framing. HTTP/2 has none of them, and its codec refuses a response that has one.
+const OF_RESPONSES: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "upgrade",
+];
+
+/// Takes off a request what belongs to the client's connection.
+pub(super) fn strip_request(request: &mut RequestHeader) {
+    for name in nominated(&request.headers) {
+        request.remove_header(name.as_str());
+    }
+    for name in OF_REQUESTS {
+        request.remove_header(name);
+    }
+}
+
+/// Takes off a response what belongs to the connection to the upstream.
+pub(super) fn strip_response(response: &mut ResponseHeader) {
+    for name in nominated(&response.headers) {
+        response.remove_header(name.as_str());
+    }
+    for name in OF_RESPONSES {
+        response.remove_header(name);
+    }
+}
+
+/// Frames a body of unknown length by the end of the connection for a client of HTTP/1.0, who knows no chunks
+/// (RFC 9112, 6.1).
+pub(super) fn frame(session: &mut Session, response: &mut ResponseHeader) {
+    if session.req_header().version == Version::HTTP_10
+        && response.remove_header(&header::TRANSFER_ENCODING).is_some()
+    {
+        session.set_keepalive(None);
+    }
+}
+
+/// What `Connection` names. Most name nothing but what becomes of the connection.
+fn nominated(headers: &HeaderMap) -> Vec<String> {
+    tokens(headers, &header::CONNECTION)
+        .filter(|name| {
+            !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive")
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What `Upgrade` names, in lower case.
+pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
+    tokens(headers, &header::UPGRADE)
+        .map(str::to_ascii_lowercase)
+        .collect()
+}
+
+/// The words of a list, over all its fields, as they are written.
+pub(super) fn tokens<'h>(
+    headers: &'h HeaderMap,
+    name: &header::HeaderName,
+) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(fields: &[(&'static str, &'static str)]) -> ResponseHeader {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        for (name, value) in fields {
+            response.append_header(*name, *value).unwrap();
+        }
+        response
+    }
+
+    #[test]
+    fn what_a_response_says_of_its_connection_is_taken_off() {
+        let mut response = response(&[
+            ("connection", "close, X-Mine"),
+            ("Connection", "x-too"),
+            ("x-mine", "1"),
+            ("x-too", "2"),
+            ("keep-alive", "timeout=5"),
+            ("upgrade", "h2,h2c"),
+            ("proxy-connection", "keep-alive"),
+            ("te", "trailers"),
+            ("content-length", "2"),
+            ("x-kept", "3"),
+        ]);
+        strip_response(&mut response);
+        let left: Vec<_> = response.headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(left, ["content-length", "x-kept"]);
+    }
+
+    #[test]
+    fn a_request_keeps_what_is_for_whoever_answers() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in [
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("host", "a"),
+        ] {
+            request.append_header(name, value).unwrap();
+        }
+        strip_request(&mut request);
+        let left: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(left, ["host"]);
+    }
+}
