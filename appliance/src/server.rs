@@ -69,6 +69,9 @@ struct Worker {
 /// A runtime that did not turn for this long does not serve any more.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
+/// How long a client may take for its first request when everybody is to leave.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// So long a drain waits for connections that have no request under way: longer than for a first request.
 const FAREWELLS: Duration = Duration::from_millis(1500);
 
@@ -142,7 +145,7 @@ impl Running {
             let requests = &self.host.stats.requests;
             // Whoever has nothing under way is told that this is the end, if that is soon done; whoever has just come may be
             // sending a request that nobody has seen.
-            let nobody = requests.connections_open.get() == 0 && begun.elapsed() >= ARRIVALS;
+            let nobody = self.host.stats.is_empty() && begun.elapsed() >= ARRIVALS;
             let told = nobody || begun.elapsed() >= FAREWELLS;
             if requests.in_flight.get() == 0 && told {
                 return true;

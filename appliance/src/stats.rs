@@ -210,6 +210,13 @@ impl Stats {
         self.requests.connections_cut.add(cut.sum());
     }
 
+    /// Whether no listener has a connection, be it still in its handshake.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.doors)
+            .iter()
+            .all(|(_, census)| census.open() == 0)
+    }
+
     /// Open connections of each listener, by its name.
     pub fn open_connections(&self) -> Vec<(String, u64)> {
         lock(&self.doors)

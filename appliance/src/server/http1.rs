@@ -16,13 +16,11 @@ use tokio::{
 };
 
 use super::{
+    FIRST_REQUEST,
     guard::Guard,
     progress::{Moment, Phase, Progress},
 };
 use crate::proxy::Proxy;
-
-/// How long a client may take for its first request when everybody is to leave.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How often a connection with a request under way is looked at when everybody is to leave.
 const LOOK: Duration = Duration::from_millis(20);

@@ -94,3 +94,30 @@ fn nothing_that_has_begun_is_lost() {
     let served = |line: &&serde_json::Value| line["path"] == "/slow/1500" && line["status"] == 200;
     assert_eq!(log.iter().filter(served).count(), 2 * EACH);
 }
+
+/// Who was let in had no time yet to ask: such a client takes an end without an answer for a failure.
+#[test]
+fn who_has_just_come_is_served() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let plain = format!("address: {web}");
+    let yaml = front(web, origin.address()).with(&plain, plain.clone() + ", http2: true");
+    let mut floodwall = Floodwall::start(&yaml);
+    let mut client = Client::of(web).connect().unwrap();
+    let mut stream = TcpStream::connect(web).unwrap();
+    stream.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+    let silent = Client::of(web).connect().unwrap();
+    eventually!(floodwall.status()["connections"]["open"] == 3);
+    floodwall.signal(Signal::SIGTERM);
+    eventually!(Client::of(web).connect().is_err());
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .unwrap();
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.closes()), (200, true));
+    // The first frame of a server is SETTINGS (RFC 9113, 3.4); HTTP/1 would have begun with its name.
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).unwrap();
+    assert_eq!(header[3], 4, "{header:?}");
+    assert_eq!(floodwall.wait(Duration::from_secs(10)).code(), Some(0));
+    drop(silent);
+}
