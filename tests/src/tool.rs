@@ -18,6 +18,8 @@ pub struct Got {
     pub body: String,
     /// `curl`'s own exit code.
     pub code: Option<i32>,
+    /// What `curl` says when something goes wrong.
+    pub complaint: String,
 }
 
 impl Curl {
@@ -73,6 +75,7 @@ impl Curl {
             status: status.parse().unwrap_or(0),
             body: body.to_owned(),
             code: output.status.code(),
+            complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 }

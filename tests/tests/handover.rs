@@ -13,7 +13,7 @@ use floodwall_tests::{
 
 fn front(web: SocketAddr, admin: SocketAddr, origin: SocketAddr) -> Yaml {
     Yaml::new(
-        "listeners: { web: { address: WEB } }
+        "listeners: { web: { address: WEB, http2: true } }
 upstreams: { app: { servers: [ORIGIN] } }
 routes:
   - { name: all, match: { path_prefix: / }, upstream: app }

@@ -12,6 +12,7 @@ use super::{
     connection::{Connection, Rules},
     guard::Guard,
     line::Line,
+    linger,
     peer::Peer,
     proxy_protocol::{self, Parsed},
     tls::{self, Acceptor},
@@ -118,21 +119,25 @@ impl Newcomer {
         } else {
             None
         };
-        let stream = acceptor.engine().accept(line).await.map_err(Failure::of)?;
+        let stream = match acceptor.engine().accept(line).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, line)) => {
+                // Most clients are sending already when they are told what was wrong with them.
+                tokio::spawn(linger::part(line));
+                return Err(Failure::of(error));
+            }
+        };
         let session = acceptor.session(stream.get_ref().1, ja4);
         Ok(self.at_the_door(Wire::Tls(Box::new(stream)), Some(session)))
     }
 
     /// Tells a client that speaks plain HTTP what is wrong.
     async fn turn_to_https(self, mut line: Line) -> Failure {
-        // What was sent is taken, as far as it has come: closing with unread bytes would reset the answer away.
-        let mut sent = [0; 4096];
-        let _ = line.read(&mut sent).await;
         let connection = self.connection(None);
         let answer = early::answer(&connection, PLAIN_HTTP);
         // Best effort: a client that does not read its answer gets none.
         let _ = line.write_all(&answer).await;
-        let _ = line.shutdown().await;
+        tokio::spawn(linger::part(line));
         Failure::PlainHttp
     }
 

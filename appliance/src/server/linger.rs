@@ -1,7 +1,7 @@
 //! The end of a connection whose client is still sending.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::Sleep,
 };
 
@@ -27,6 +27,14 @@ const MOST: usize = 16 << 20;
 
 /// Thrown away at one time.
 const PIECE: usize = 8 << 10;
+
+/// Closes a stream that was told its last word, once its client can have read it.
+pub(super) async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    if stream.shutdown().await.is_ok() {
+        let mut linger = Linger::begin();
+        poll_fn(|context| linger.poll(&mut stream, context)).await;
+    }
+}
 
 impl Linger {
     pub(super) fn begin() -> Self {

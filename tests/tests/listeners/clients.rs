@@ -26,6 +26,11 @@ fn only_clients_of_the_authority_come_in() {
         assert_eq!(curl().https("www.test", web, "/").status, 0);
     }
     assert_eq!(failed(&floodwall, "client_certificate"), 4);
+    // With TLS 1.3 a client is already asking when it is told.
+    for protocol in ["--http1.1", "--http2"] {
+        let told = curl().flag(protocol).https("www.test", web, "/").complaint;
+        assert!(told.contains("certificate required"), "{protocol}: {told}");
+    }
 
     let optional = format!("{required}, client_auth: optional");
     floodwall.write(&secure(web, &[&www], &optional));
