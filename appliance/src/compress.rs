@@ -29,7 +29,7 @@ pub fn begin(
     }
     vary(response)?;
     let has_body = request.method != Method::HEAD;
-    if !has_body || request.version < Version::HTTP_11 {
+    if !has_body || request.version < Version::HTTP_11 || is_to_stay(&request.headers) {
         return Ok(None);
     }
     let Some(algorithm) = accept::preferred(&request.headers, &rules.algorithms) else {
@@ -53,12 +53,7 @@ fn is_fit(rules: &Compress, response: &ResponseHeader) -> bool {
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|coding| coding != "identity");
-    let kept = headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"));
+    let kept = is_to_stay(headers);
     // Trailers come after the body's end, and the engine does not say in time that there are some.
     let other =
         headers.contains_key(header::CONTENT_RANGE) || headers.contains_key(header::TRAILER);
@@ -68,6 +63,16 @@ fn is_fit(rules: &Compress, response: &ResponseHeader) -> bool {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|named| rules.takes(named));
     wanted && !(bodyless || coded || kept || other || small)
+}
+
+/// Either side may ask that nobody changes the body (RFC 9111, 5.2.1.6 and 5.2.2.6).
+fn is_to_stay(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

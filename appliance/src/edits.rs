@@ -72,6 +72,16 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
+    /// Whether one of the changes is about this field, in lower case.
+    pub fn decide(&self, name: &str) -> bool {
+        let mut rules = self.set.iter().chain(&self.add);
+        rules.any(|rule| rule.written_name().eq_ignore_ascii_case(name))
+            || self
+                .remove
+                .iter()
+                .any(|removed| removed.as_str().eq_ignore_ascii_case(name))
+    }
+
     /// Makes the changes. A field whose value comes out empty is left out, and so is one whose value cannot stand on
     /// the wire, which `dropped` counts; what was there under a name that is set is gone in either case, so that no
     /// client can pass off its own value for one.

@@ -21,7 +21,7 @@ use crate::{
     host::Host,
     key::Subject,
     path, protection,
-    request::RequestView,
+    request::{RequestView, host_of},
     route::Route,
     split,
     upstream::{Unavailable, Upstream, balance_key},
@@ -394,22 +394,14 @@ fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
             .get(http::header::HOST)
             .and_then(|host| host.to_str().ok())
     };
-    uri.host()
-        .unwrap_or_else(|| header().map_or("", without_port))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
+    host_of(uri.host().or_else(header).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn host_of(url: &str, header: &'static str) -> String {
+    fn asked_host(url: &str, header: &'static str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::HOST, HeaderValue::from_static(header));
         named_host(&url.parse().unwrap(), &headers).to_owned()
@@ -418,10 +410,10 @@ mod tests {
     #[test]
     fn the_url_names_the_host_before_the_header_does() {
         assert_eq!(
-            host_of("http://example.org:8080/a", "other.example"),
+            asked_host("http://example.org:8080/a", "other.example"),
             "example.org"
         );
-        assert_eq!(host_of("/a", "other.example:81"), "other.example");
-        assert_eq!(host_of("/a", "[2001:db8::1]"), "[2001:db8::1]");
+        assert_eq!(asked_host("/a", "other.example:81"), "other.example");
+        assert_eq!(asked_host("/a", "[2001:db8::1]"), "[2001:db8::1]");
     }
 }

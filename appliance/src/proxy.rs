@@ -31,13 +31,17 @@ use crate::{
 };
 
 mod action;
+mod cookies;
 mod exchange;
+mod forged;
 mod forward;
 mod grpc;
 mod hop;
+mod http1;
 mod http2;
 mod onward;
 mod report;
+mod response;
 mod session;
 mod upgrade;
 
@@ -416,6 +420,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        response::check(response)?;
         hop::strip_response(response);
         onward::answered(&self.host, session, ctx, response.status)?;
         report::intercept(response.status, ctx)
@@ -432,6 +437,7 @@ impl ProxyHttp for Proxy {
         }
         report::announce_trailers(session, response, ctx);
         report::compress(session.req_header(), response, ctx)?;
+        response::fit(response);
         hop::frame(session, response);
         report::decorate(&self.host, session.req_header(), response, ctx)
     }

@@ -15,6 +15,18 @@ pub struct RequestView<'a> {
     pub headers: &'a HeaderMap,
 }
 
+/// The host of an authority: without its port, and without the dot that may end a name (RFC 3986, 3.2.2).
+pub fn host_of(authority: &str) -> &str {
+    let at = |byte| authority.bytes().position(|other| other == byte);
+    let end = if authority.starts_with('[') {
+        at(b']').map(|bracket| bracket + 1)
+    } else {
+        at(b':')
+    };
+    let host = &authority[..end.unwrap_or(authority.len())];
+    host.strip_suffix('.').unwrap_or(host)
+}
+
 impl<'a> RequestView<'a> {
     /// The first value of a header, when it is text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
@@ -94,6 +106,22 @@ mod tests {
         assert_eq!(request.cookie("uid"), Some("42"));
         assert_eq!(request.cookie("b"), Some("2"));
         assert_eq!(request.cookie("c"), None);
+    }
+
+    #[test]
+    fn a_host_is_its_name_alone() {
+        for (authority, host) in [
+            ("a.example", "a.example"),
+            ("a.example:80", "a.example"),
+            ("a.example.:80", "a.example"),
+            ("a.example.", "a.example"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("192.0.2.1:", "192.0.2.1"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod body;
 pub mod census;
 pub mod connection;
 pub mod cork;
+mod extension;
 pub mod guard;
 pub mod head;
 mod http1;

@@ -8,6 +8,9 @@ use pingora_http::RequestHeader;
 
 use crate::server::body::Framing;
 
+mod options;
+mod singular;
+
 /// What is wrong with a request, and the status that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -32,6 +35,8 @@ pub fn check(head: &RequestHeader, longest: usize) -> Result<(), Fault> {
     target(head, longest)?;
     host(head)?;
     framing(&head.headers)?;
+    singular::check(&head.headers)?;
+    options::check(&head.headers)?;
     expectation(head)
 }
 
@@ -103,13 +108,19 @@ fn is_authority(host: &[u8]) -> bool {
     };
     let port_is_right = match port {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':'] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit) && is_port(digits),
         _ => false,
     };
     let name_is_right = name
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
-    !name.is_empty() && name_is_right && port_is_right
+    let labels_are_right = !name.starts_with(b".") && !name.windows(2).any(|pair| pair == b"..");
+    !name.is_empty() && name_is_right && labels_are_right && port_is_right
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
 }
 
 /// One way to tell where the body ends, or none (RFC 9112, 6).
@@ -158,7 +169,8 @@ pub fn framing_of(headers: &HeaderMap) -> Framing {
 fn expectation(head: &RequestHeader) -> Result<(), Fault> {
     let mut expectations = head.headers.get_all(header::EXPECT).iter();
     let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if head.version == Version::HTTP_10 || expectations.all(is_known) {
+    let is_one = expectations.next().is_none_or(is_known) && expectations.next().is_none();
+    if head.version == Version::HTTP_10 || is_one {
         Ok(())
     } else {
         fault(417, "an expectation that nobody knows")
@@ -200,6 +212,8 @@ mod tests {
             "GET / HTTP/1.0\r\n\r\n",
             "PUT / HTTP/1.0\r\nExpect: more\r\n\r\n",
             "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a.:\r\nConnection: keep-alive, TE, X-Own\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nAccept: a\r\nAccept: b\r\n\r\n",
         ] {
             assert_eq!(judged(raw), Ok(()), "{raw:?}");
         }
@@ -215,6 +229,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: [::g]\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a:http\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:+1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: .\r\n\r\n", 400),
             ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -251,6 +269,35 @@ mod tests {
             ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
             ("CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n", 405),
             ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", 417),
+            (
+                "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\n",
+                417,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
+                400,
+            ),
+            (
+                "PUT / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\ncontent-type: a/b\r\n\r\n",
+                400,
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n", 400),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Cookie\r\n\r\n",
+                400,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: X-Forwarded-For\r\n\r\n",
+                400,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: \"X\"\r\n\r\n",
+                400,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: a,b,c,d,e,f,g,h,i,j\r\n\r\n",
+                400,
+            ),
         ] {
             assert_eq!(judged(raw), Err(status), "{raw:?}");
         }

@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 
-use super::{Exchange, action, view};
+use super::{Exchange, action, forged::Sender, view};
 use crate::{
     edits::{Edits, Section},
     host::Host,
@@ -26,6 +26,12 @@ pub(super) fn rewrite(
         return Ok(());
     };
     let trusted = client.peer_is_trusted;
+    let sender = Sender {
+        is_trusted: trusted,
+        named_in: ctx.generation.clients.forwarded_header.as_ref(),
+        edits: ctx.route.as_ref().map(|route| &route.request_headers),
+    };
+    sender.strip(request);
     let said = |name: &str| {
         if trusted {
             from.headers.get(name).cloned()

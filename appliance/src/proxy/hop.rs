@@ -38,7 +38,9 @@ pub(super) fn strip_request(request: &mut RequestHeader) {
 /// Takes off a response what belongs to the connection to the upstream.
 pub(super) fn strip_response(response: &mut ResponseHeader) {
     for name in nominated(&response.headers) {
-        response.remove_header(name.as_str());
+        if !is_framing(&name) {
+            response.remove_header(name.as_str());
+        }
     }
     for name in OF_RESPONSES {
         response.remove_header(name);
@@ -63,6 +65,12 @@ fn nominated(headers: &HeaderMap) -> Vec<String> {
         })
         .map(str::to_owned)
         .collect()
+}
+
+/// Where a body ends is nothing that a response can take back.
+fn is_framing(name: &str) -> bool {
+    let framing = ["content-length", "transfer-encoding"];
+    framing.iter().any(|field| name.eq_ignore_ascii_case(field))
 }
 
 /// What `Upgrade` names, in lower case.
@@ -102,7 +110,7 @@ mod tests {
     fn what_a_response_says_of_its_connection_is_taken_off() {
         let mut response = response(&[
             ("connection", "close, X-Mine"),
-            ("Connection", "x-too"),
+            ("Connection", "x-too, Content-Length"),
             ("x-mine", "1"),
             ("x-too", "2"),
             ("keep-alive", "timeout=5"),

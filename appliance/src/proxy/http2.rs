@@ -6,7 +6,7 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::{Exchange, exchange::Line, view};
+use super::{Exchange, cookies, exchange::Line, view};
 use crate::{host::Host, strict::Fault};
 
 /// Brings a head into the form that HTTP/1 has: a Host, a path alone as the target, one line of cookies. The server has
@@ -24,7 +24,7 @@ pub(super) fn to_common_form(head: &mut RequestHeader, most: usize) -> Result<()
         Some(_) => return fault(400, "a scheme that is not HTTP's"),
     }
     take_authority(head).or(fault(400, "the authority is not a host name"))?;
-    join_cookies(head).or(fault(400, "a cookie that is not one"))
+    cookies::join(head)
 }
 
 fn fault(status: u16, what: &'static str) -> Result<(), Fault> {
@@ -60,18 +60,6 @@ fn take_authority(head: &mut RequestHeader) -> Result<()> {
         head.set_uri(path);
     }
     Ok(())
-}
-
-/// Crumbs of cookies become one line again before anybody else sees them (RFC 9113, 8.2.3).
-fn join_cookies(head: &mut RequestHeader) -> Result<()> {
-    let crumbs = head.headers.get_all(header::COOKIE);
-    if crumbs.iter().nth(1).is_none() {
-        return Ok(());
-    }
-    let crumbs: Vec<_> = crumbs.iter().map(HeaderValue::as_bytes).collect();
-    let line = crumbs.join(&b"; "[..]);
-    head.remove_header(&header::COOKIE);
-    head.insert_header(header::COOKIE, line)
 }
 
 /// Keeps for the log what a stream takes with it when it is given up.

@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 
 use crate::{
     path::{self, Slashes},
-    request::RequestView,
+    request::{RequestView, host_of},
     server::{
         connection::{Connection, Rules},
         guard::Guard,
@@ -64,22 +64,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// `TCP_CLOSE` and `TCP_CLOSE_WAIT` (`include/net/tcp_states.h`): reset, and closed by the other end.
 const HAS_LEFT: [u8; 2] = [7, 8];
 
-/// Brings a target in absolute form into origin form, which is what the rules and the upstream get to see
-/// (RFC 9112, 3.2.2). The server keeps such a target as it came, with its path alone as the URI, and has
-/// checked that its authority is the Host.
-fn to_origin_form(session: &mut Session) {
-    let head = session.req_header_mut();
-    let is_absolute = [&b"http://"[..], b"https://"].iter().any(|scheme| {
-        head.raw_path()
-            .get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
-    if is_absolute {
-        let path = head.uri.clone();
-        head.set_uri(path);
-    }
-}
-
 /// Brings the request into the form that the rules know, and checks that it is well formed and within the listener's
 /// bounds.
 ///
@@ -89,7 +73,7 @@ pub(super) fn check(session: &mut Session, rules: &Rules) -> Result<(), Fault> {
     if session.as_downstream().is_http2() {
         super::http2::to_common_form(session.req_header_mut(), rules.headers)?;
     } else {
-        to_origin_form(session);
+        super::http1::to_common_form(session)?;
     }
     let head = session.req_header();
     strict::check(head, rules.target)?;
@@ -140,7 +124,7 @@ pub fn view(head: &RequestHeader) -> RequestView<'_> {
     };
     RequestView {
         method: head.method.as_str(),
-        host: host(head),
+        host: host_of(authority(head)),
         path,
         query,
         headers: &head.headers,
@@ -153,17 +137,6 @@ pub(super) fn authority(head: &RequestHeader) -> &str {
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
-}
-
-fn host(head: &RequestHeader) -> &str {
-    let authority = authority(head);
-    let at = |byte| authority.bytes().position(|other| other == byte);
-    let end = if authority.starts_with('[') {
-        at(b']').map(|bracket| bracket + 1)
-    } else {
-        at(b':')
-    };
-    &authority[..end.unwrap_or(authority.len())]
 }
 
 /// The response that the client was given, if it was given more than interim ones.

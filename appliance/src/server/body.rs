@@ -3,7 +3,10 @@
 //! The engine behind reads chunks more loosely than this does; what it gets is what was found to be well formed
 //! (RFC 9112, 7.1).
 
-use super::head::{Head, Most};
+use super::{
+    extension::Extension,
+    head::{Head, Most},
+};
 use crate::strict::Fault;
 
 /// How a body's end is told.
@@ -39,6 +42,7 @@ enum At {
     },
     Extension {
         size: u64,
+        at: Extension,
     },
     /// The LF behind a chunk's size.
     SizeEnd {
@@ -54,8 +58,7 @@ enum At {
 
 const ODD_SIZE: Fault = Fault::malformed("the size of a chunk is not a hexadecimal number");
 const HUGE: Fault = Fault::malformed("the size of a chunk is beyond all bounds");
-const ODD_EXTENSION: Fault =
-    Fault::malformed("a character in a chunk extension that may not be there");
+const ODD_EXTENSION: Fault = Fault::malformed("a chunk extension that is none");
 const EXTENSIONS: Fault = Fault::malformed("chunk extensions without end");
 const NO_END: Fault = Fault::malformed("a chunk that does not end where it says");
 
@@ -125,8 +128,12 @@ impl Body {
     fn next(&mut self, byte: u8) -> Result<At, Fault> {
         match (self.at, byte) {
             (At::Size { digits: 0, .. }, b';' | b'\r') => Err(ODD_SIZE),
-            (At::Size { size, .. } | At::Extension { size }, b'\r') => Ok(At::SizeEnd { size }),
-            (At::Size { size, .. }, b';') => Ok(At::Extension { size }),
+            (At::Size { size, .. }, b'\r') => Ok(At::SizeEnd { size }),
+            (At::Extension { size, at }, b'\r') if at.may_end() => Ok(At::SizeEnd { size }),
+            (At::Size { size, .. }, b';') => Ok(At::Extension {
+                size,
+                at: Extension::BeforeName,
+            }),
             (At::Size { digits, .. }, _) if digits == MOST_DIGITS => Err(HUGE),
             (At::Size { size, digits }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(ODD_SIZE)?;
@@ -135,14 +142,14 @@ impl Body {
                     digits: digits + 1,
                 })
             }
-            (At::Extension { size }, b'\t' | b' '..=b'~') => {
+            (At::Extension { size, at }, _) => {
                 self.extensions += 1;
                 if self.extensions > MOST_EXTENSIONS {
                     return Err(EXTENSIONS);
                 }
-                Ok(At::Extension { size })
+                let at = at.next(byte).ok_or(ODD_EXTENSION)?;
+                Ok(At::Extension { size, at })
             }
-            (At::Extension { .. }, _) => Err(ODD_EXTENSION),
             (At::SizeEnd { size: 0 }, b'\n') => Ok(At::Trailers(Head::of_trailers())),
             (At::SizeEnd { size }, b'\n') => Ok(At::Data(size)),
             (At::SizeEnd { .. }, _) => Err(ODD_SIZE),
@@ -246,6 +253,9 @@ mod tests {
             ("0000000000000000\r\n\r\n", HUGE),
             ("5;a\nb\r\nhello", ODD_EXTENSION),
             ("5;a\0b\r\nhello", ODD_EXTENSION),
+            ("5;\r\nhello", ODD_EXTENSION),
+            ("5;a=\"\r\nhello", ODD_EXTENSION),
+            ("5;a\rb\r\nhello", ODD_SIZE),
             (&long, EXTENSIONS),
             (&spread, EXTENSIONS),
             ("5\r\nhello0\r\n\r\n", NO_END),

@@ -104,6 +104,14 @@ pub(super) async fn serve(
     conversation.hold(&alarm).await;
 }
 
+/// What the client is told about the end of its connection.
+fn reason(offence: Offence) -> Reason {
+    match offence {
+        Offence::Protocol => Reason::PROTOCOL_ERROR,
+        _ => Reason::ENHANCE_YOUR_CALM,
+    }
+}
+
 /// Whether the codec has ended a connection for what the client did. It has told the client.
 fn is_of_the_client(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<h2::Error>();
@@ -146,7 +154,7 @@ impl Conversation {
                 offence = alarm.raised() => {
                     self.connection.host.stats.requests.offences.one(offence);
                     tracing::debug!(peer = %self.connection.peer, offence = offence.name(), "ends a connection");
-                    return Some(Reason::ENHANCE_YOUR_CALM);
+                    return Some(reason(offence));
                 }
                 _ = self.leave.changed(), if !self.leaving => {
                     self.farewell();

@@ -73,6 +73,19 @@ fn chunks_are_read_in_one_way() {
         "4\r\nhello\r\n0\r\n\r\n",
         "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         "5;a\nb\r\nhello\r\n0\r\n\r\n",
+        "5;a\rb\r\nhello\r\n0\r\n\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5;a=\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b\r\n\"\r\nhello\r\n0\r\n\r\n",
+        "5;;a\r\nhello\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5,\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0x0\r\n\r\n",
+        "5\r\nhello\r\n-0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: \0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
         "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
         "5\r\nhello\r\n0\r\n folded\r\n\r\n",
         "5\r\nhello\r\n0\r\nno colon\r\n\r\n",
@@ -97,6 +110,7 @@ fn chunks_are_read_in_one_way() {
     assert_eq!(seen(&origin), [], "the origin got a whole request");
     for body in [
         "5;x=y\r\nhello\r\n0\r\n\r\n",
+        "5;x=\"y;z\\\"\";last\r\nhello\r\n0;x\r\n\r\n",
         "5\r\nhello\r\n000\r\nA: b\r\n\r\n",
     ] {
         let bytes = with_fields("Transfer-Encoding: chunked\r\nConnection: close\r\n", body);

@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use floodwall_tests::Yaml;
 
 mod files;
+mod forged;
 mod framing;
 mod requests;
 mod slow;
+mod spellings;
 
 pub(crate) fn front(web: SocketAddr, origin: SocketAddr) -> Yaml {
     Yaml::new(

@@ -185,6 +185,11 @@ fn what_asks_for_nothing_proper_is_refused() {
             End::Status(400),
         ),
         (
+            "a port that is none",
+            vec![method, scheme, (":authority", "a:65536"), path],
+            End::Status(400),
+        ),
+        (
             "an absolute path",
             vec![method, scheme, authority, (":path", "http://b/")],
             RESET,
@@ -261,6 +266,20 @@ fn fields_that_may_not_be_there_are_refused() {
             End::Status(400),
         ),
         ("a signed length", with(("content-length", "+0")), RESET),
+        (
+            "two credentials",
+            [with(("authorization", "a")), vec![("authorization", "b")]].concat(),
+            End::Status(400),
+        ),
+        (
+            "two expectations",
+            [
+                with(("expect", "100-continue")),
+                vec![("expect", "100-continue")],
+            ]
+            .concat(),
+            End::Status(417),
+        ),
     ]);
 }
 

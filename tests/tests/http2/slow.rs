@@ -62,6 +62,29 @@ fn a_preface_that_does_not_come_ends_the_connection() {
     }
 }
 
+/// Its settings come first, and not as an answer to others (RFC 9113, 3.4).
+#[test]
+fn a_client_that_begins_with_anything_else_is_ended() {
+    let (web, origin, floodwall) = start();
+    let mut asks = Frame::headers(1, &[(":method", "GET")], true);
+    asks.payload = block(&[
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/"),
+    ]);
+    let acknowledges = Frame::new(kind::SETTINGS, 1, 0, []);
+    let pings = Frame::new(kind::PING, 0, 0, [0; 8]);
+    for first in [asks, acknowledges, pings] {
+        let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &first.bytes()[..]].concat();
+        floodwall_tests::Client::of(web)
+            .exchange(&bytes)
+            .expect("it is closed");
+    }
+    eventually!(floodwall.status()["connections"]["offences"]["protocol"] == 3);
+    assert_eq!(origin.count(), 0);
+}
+
 #[test]
 fn a_slow_body_is_given_up_and_logged() {
     let (web, origin, floodwall) = start();

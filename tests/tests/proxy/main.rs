@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use floodwall_tests::Yaml;
 
+mod answers;
 mod drain;
 mod failures;
 mod forwarding;

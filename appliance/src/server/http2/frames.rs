@@ -71,6 +71,8 @@ pub(super) struct Frames {
     sent: Cursor,
     /// Bytes of the client's preface that are still to come.
     preface: u8,
+    /// The client's first frame has come.
+    greeted: bool,
     /// A header block has begun and not ended.
     in_block: bool,
     /// Frames and header blocks that have begun, so that one deadline is told from the next.
@@ -89,6 +91,7 @@ impl Default for Frames {
             received: Cursor::default(),
             sent: Cursor::default(),
             preface: PREFACE_LENGTH,
+            greeted: false,
             in_block: false,
             heads: 0,
             saved: 0,
@@ -152,6 +155,10 @@ impl Frames {
     fn judge(&mut self, frame: Frame, clock: &impl Fn() -> Nanos) -> Result<(), Offence> {
         // A block is one head with its continuations.
         self.heads += u64::from(!self.in_block);
+        if !self.greeted {
+            self.greeted = true;
+            return is_greeting(frame).then_some(()).ok_or(Offence::Protocol);
+        }
         match frame.kind {
             DATA => {}
             HEADERS | CONTINUATION => {
@@ -173,6 +180,11 @@ impl Frames {
     }
 }
 
+/// A client begins with its settings (RFC 9113, 3.4), which the codec does not insist on.
+fn is_greeting(frame: Frame) -> bool {
+    frame.kind == SETTINGS && frame.flags & ACK == 0
+}
+
 fn charge(
     tat: &mut Nanos,
     quota: Quota,
@@ -191,10 +203,13 @@ fn charge(
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
 const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
 const WINDOW_UPDATE: u8 = 0x8;
 const CONTINUATION: u8 = 0x9;
 /// The flag of the last frame of a header block (RFC 9113, 6.2).
 const END_HEADERS: u8 = 0x4;
+/// The flag of SETTINGS that answer others (RFC 9113, 6.5).
+const ACK: u8 = 0x1;
 
 /// What a frame's header says, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +268,9 @@ mod tests {
         let mut frames = Frames::default();
         frames.receive(PREFACE, || Nanos(0)).unwrap();
         frames
+            .receive(&frame(SETTINGS, 0, &[]), || Nanos(0))
+            .unwrap();
+        frames
     }
 
     /// How many of the same frames are taken in one moment.
@@ -278,6 +296,16 @@ mod tests {
             assert_eq!(later, second.0 / quota.interval().0, "{kind}");
         }
         assert_eq!(taken(&mut begun(), DATA, second), 100_000);
+    }
+
+    #[test]
+    fn a_client_begins_with_its_settings() {
+        for (kind, flags) in [(SETTINGS, ACK), (HEADERS, END_HEADERS), (0x6, 0)] {
+            let mut frames = Frames::default();
+            frames.receive(PREFACE, || Nanos(0)).unwrap();
+            let first = frames.receive(&frame(kind, flags, &[]), || Nanos(0));
+            assert_eq!(first, Err(Offence::Protocol), "{kind}");
+        }
     }
 
     #[test]
@@ -343,21 +371,24 @@ mod tests {
         let mut frames = Frames::default();
         assert_eq!(frames.head(), Some(0), "no preface yet");
         frames.receive(PREFACE, || Nanos(0)).unwrap();
+        frames
+            .receive(&frame(SETTINGS, 0, &[]), || Nanos(0))
+            .unwrap();
         assert_eq!(frames.head(), None);
         let open = frame(HEADERS, 0, &[0; 10]);
         frames.receive(&open[..4], || Nanos(0)).unwrap();
-        assert_eq!(frames.head(), Some(0), "a part of a frame's header");
+        assert_eq!(frames.head(), Some(1), "a part of a frame's header");
         frames.receive(&open[4..], || Nanos(0)).unwrap();
-        assert_eq!(frames.head(), Some(1), "a block without its end");
+        assert_eq!(frames.head(), Some(2), "a block without its end");
         frames
             .receive(&frame(CONTINUATION, 0, &[]), || Nanos(0))
             .unwrap();
-        assert_eq!(frames.head(), Some(1), "the same block");
+        assert_eq!(frames.head(), Some(2), "the same block");
         frames
             .receive(&frame(CONTINUATION, END_HEADERS, &[]), || Nanos(0))
             .unwrap();
         assert_eq!(frames.head(), None);
         frames.receive(&open, || Nanos(0)).unwrap();
-        assert_eq!(frames.head(), Some(2), "another one");
+        assert_eq!(frames.head(), Some(3), "another one");
     }
 }
