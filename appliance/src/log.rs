@@ -69,7 +69,8 @@ impl Log {
     }
 }
 
-/// Libraries speak from `warn` on, unless everything is asked for.
+/// Libraries speak from `warn` on, unless everything is asked for. What they trace are the messages themselves, with the
+/// tokens and cookies in them, and the engine's `debug` has whole heads: that goes into no log.
 fn filter(level: Level) -> Targets {
     let own = match level {
         Level::Error => LevelFilter::ERROR,
@@ -79,14 +80,14 @@ fn filter(level: Level) -> Targets {
         Level::Trace => LevelFilter::TRACE,
     };
     let others = if own == LevelFilter::TRACE {
-        own
+        LevelFilter::DEBUG
     } else {
         own.min(LevelFilter::WARN)
     };
     // The proxy engine reports what clients and upstreams do wrong, which the access log has already: at a
     // client's pace this would fill the journal.
     let engine = if own >= LevelFilter::DEBUG {
-        others
+        others.min(LevelFilter::INFO)
     } else {
         LevelFilter::OFF
     };
@@ -140,7 +141,20 @@ mod tests {
             "clients cause these"
         );
         assert!(filter(Level::Debug).would_enable("pingora_proxy", &tracing::Level::ERROR));
-        assert!(filter(Level::Trace).would_enable("h2", &tracing::Level::TRACE));
+        let all = filter(Level::Trace);
+        assert!(all.would_enable("floodwall::proxy", &tracing::Level::TRACE));
+        assert!(all.would_enable("h2", &tracing::Level::DEBUG));
+        assert!(all.would_enable("pingora_proxy", &tracing::Level::INFO));
+        for library in ["pingora_core", "pingora_proxy", "h2", "hyper", "rustls"] {
+            assert!(
+                !all.would_enable(library, &tracing::Level::TRACE),
+                "it writes messages out"
+            );
+        }
+        assert!(
+            !all.would_enable("pingora_core", &tracing::Level::DEBUG),
+            "and it heads"
+        );
         assert!(!filter(Level::Error).would_enable("h2", &tracing::Level::WARN));
     }
 }

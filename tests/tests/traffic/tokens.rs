@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use floodwall_tests::{Client, Floodwall, Loopback, Origin, Yaml, eventually};
+use floodwall_tests::{Client, Floodwall, Http2, Loopback, Mood, Origin, Yaml, eventually};
 use serde_json::Value;
 
 /// The contract's example, with its own addresses.
@@ -56,6 +56,44 @@ fn the_example_puts_the_token_onto_every_response() {
         .filter(|seen| seen.target == "/auth")
         .count();
     assert_eq!(fetches, 1);
+}
+
+/// However much is asked for, nothing that was said or fetched stands in the log: what libraries trace are messages.
+#[test]
+fn no_level_of_the_log_has_a_token() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    origin.give(&["authorization: Bearer first-secret"]);
+    origin.say(r#"{ "t": "second-secret" }"#);
+    let yaml = example(web, origin.address())
+        .with(
+            "routes:\n",
+            "  json:
+    fetch: { upstream: my_custom_svc, path: /json, every: 15s, headers: { x-key: third-secret }, body: third-secret }
+    take: json(/t)
+routes:\n",
+        )
+        .with(
+            "    response_headers:",
+            "    request_headers: { set: { authorization: \"Bearer ${token.json}\" } }\n    response_headers:",
+        )
+        .with("{ address:", "{ http2: true, address:")
+        .and("log: { level: trace }\n");
+    let floodwall = Floodwall::start(&yaml);
+    eventually!(auth_of(web).as_deref() == Some("Bearer first-secret"));
+    eventually!(
+        Client::of(web).get("/").status == 200
+            && origin.last().header("authorization") == Some("Bearer second-secret")
+    );
+    let ended = Http2::connect(web).and_then(|mut client| client.get("/"));
+    assert!(ended.is_ok_and(|ended| ended.status == Some(200)));
+    let shaking = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
+    assert!(Client::of(web).exchange(shaking).is_ok());
+    origin.be(Mood::BreakOff);
+    assert!(Client::of(web).exchange(b"GET / HTTP/1.0\r\n\r\n").is_ok());
+    let log = floodwall.log();
+    assert!(log.contains("DEBUG"), "{log}");
+    let told = log.lines().find(|line| line.contains("-secret"));
+    assert_eq!(told, None);
 }
 
 #[test]
