@@ -364,6 +364,7 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
+        onward::share(ctx).await;
         onward::peer(&self.host, session, ctx)
     }
 

@@ -19,7 +19,10 @@ use crate::{
     protection::{Pass, Shed},
     route::Route,
     server::{connection::Connection, progress::Progress},
-    upstream::{Attempt, Endpoint, Entry, Outcome, Place, Upstream, pool::Seat},
+    upstream::{
+        Attempt, Endpoint, Entry, Outcome, Place, Upstream,
+        pool::{Opening, Seat},
+    },
 };
 
 /// One request and its response.
@@ -54,6 +57,8 @@ pub struct Exchange {
     pub(super) attempt: Option<Attempt>,
     /// The connection that its request went over, while it is in use.
     pub(super) seat: Option<Seat>,
+    /// Others wait for the connection that it opens.
+    pub(super) opening: Option<Opening>,
     /// Servers that were asked, the last one last.
     pub(super) tried: SmallVec<[Endpoint; 2]>,
     /// The engine would drop the connection at once, and the client is to read its answer first.
@@ -97,6 +102,7 @@ impl Exchange {
             balance_key: 0,
             attempt: None,
             seat: None,
+            opening: None,
             tried: SmallVec::new(),
             takes_leave: false,
             interim: 0,

@@ -97,6 +97,14 @@ fn fallback(
     generation.upstream_named(generation.upstream(index).fallback()?)
 }
 
+/// Waits for a connection that another request is opening, where one is for many.
+pub(super) async fn share(ctx: &mut Exchange) {
+    ctx.opening = match (ctx.upstream(), &ctx.attempt) {
+        (Ok(upstream), Some(attempt)) => pool::turn(upstream, attempt.server()).await,
+        _ => None,
+    };
+}
+
 /// The server that was chosen, with the time it may take.
 pub(super) fn peer(host: &Host, session: &Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
     // What the try before it used is free by now.
@@ -124,6 +132,9 @@ pub(super) fn connected(host: &Host, ctx: &mut Exchange, fd: RawFd, reused: bool
     };
     let upstream = ctx.upstream()?;
     ctx.seat = pool::take(fd, reused, upstream, attempt.server(), &host.generation());
+    if let Some(opening) = ctx.opening.take() {
+        opening.succeed();
+    }
     Ok(())
 }
 
@@ -153,6 +164,7 @@ pub(super) fn unreachable(
     ctx: &mut Exchange,
     error: &mut Error,
 ) {
+    ctx.opening = None;
     let now = host.now();
     if let Ok(upstream) = ctx.upstream() {
         upstream.state.counts.connect_failures.one();

@@ -7,6 +7,7 @@
 
 pub(super) mod home;
 mod opener;
+mod opening;
 
 use std::{
     cell::RefCell,
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub(super) use opener::Opener;
+pub use opening::{Opening, turn};
 
 /// What an upstream has of connections, over all threads.
 #[derive(Debug, Default)]

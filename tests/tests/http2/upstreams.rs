@@ -1,6 +1,9 @@
 //! HTTP/2 towards upstreams: a second service stands in front of the origin, and takes nothing but that.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use floodwall_tests::{
     Client, Curl, Floodwall, Http2, Loopback, Origin, Request, eventually, h2::Frame,
@@ -165,4 +168,41 @@ fn connections_end_after_so_many_requests_without_a_loss() {
     let left = connections()["open"].as_u64();
     assert!(left <= Some(40), "{left:?} are open");
     assert_eq!(second.status()["connections"]["accepted"].as_u64(), opened);
+}
+
+/// Requests that come at once are no reason for a connection each.
+#[test]
+fn those_who_come_together_share_a_connection() {
+    const TOGETHER: usize = 60;
+    let (web, inner, origin) = (Loopback::free(), Loopback::free(), Origin::start());
+    let second = Floodwall::start(&front(inner, origin.address()));
+    let first = Floodwall::start(
+        &front(web, inner)
+            .with("servers: [", "http2: true, servers: [")
+            .and("server: { threads: 1 }\n"),
+    );
+    let mut client = Http2::connect(web).unwrap();
+    let streams: Vec<_> = (0..TOGETHER)
+        .map(|_| client.request("GET", "/slow/300", &[], true).unwrap())
+        .collect();
+    eventually!(first.status()["requests"]["in_flight"] == TOGETHER);
+    assert_eq!(
+        client.end_of(streams[TOGETHER - 1]).unwrap().status,
+        Some(200)
+    );
+    eventually!(first.finished("2xx") == TOGETHER);
+    assert_eq!(second.status()["connections"]["accepted"], 1);
+    // Where nobody answers they do not wait for each other's failures.
+    drop(second);
+    let begun = Instant::now();
+    let mut client = Http2::connect(web).unwrap();
+    let streams: Vec<_> = (0..TOGETHER)
+        .map(|_| client.request("GET", "/", &[], true).unwrap())
+        .collect();
+    assert_eq!(
+        client.end_of(streams[TOGETHER - 1]).unwrap().status,
+        Some(502)
+    );
+    eventually!(first.finished("5xx") == TOGETHER);
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
