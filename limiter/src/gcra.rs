@@ -27,25 +27,27 @@ pub fn step(tat: Nanos, quota: Quota, now: Nanos, cost: u64) -> Step {
             retry_after: Nanos::MAX,
         };
     }
+    // Neither difference wraps, and nothing is added that could: the kernel's program has no flags to ask.
+    let room = quota.depth().0 - price;
     let (start, owed) = if tat.0 > now.0 {
         (tat.0, tat.0 - now.0)
     } else {
         // Even, as every time in a cell: an odd clock rounds up, which costs the key one nanosecond.
         (now.0.saturating_add(now.0 & 1), 0)
     };
-    let Some(next) = start.checked_add(price).filter(|next| *next < MAX_TIME) else {
+    if start >= MAX_TIME - price {
         return Step::Refuse {
             retry_after: Nanos::MAX,
         };
-    };
-    // No more than `next`, which is not beyond the end.
-    let debt = owed + price;
-    if debt > quota.depth().0 {
+    }
+    if owed > room {
         return Step::Refuse {
-            retry_after: Nanos(debt - quota.depth().0),
+            retry_after: Nanos(owed - room),
         };
     }
-    Step::Admit { tat: Nanos(next) }
+    Step::Admit {
+        tat: Nanos(start + price),
+    }
 }
 
 /// The last even nanosecond: no state is ever charged to this or beyond.

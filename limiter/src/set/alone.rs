@@ -19,7 +19,11 @@ pub(super) fn update<C: Cells>(
     fingerprint: u64,
     step: impl Fn(Nanos) -> Result<Nanos, Refused>,
 ) -> Option<Result<Done, Refused>> {
-    let way = find(cells, fingerprint)?;
+    let way = if is_of(cells.fingerprint(0), fingerprint) {
+        0
+    } else {
+        find_further(cells, fingerprint)?
+    };
     let seen = cells.time(way);
     if seen == 0 || is_claim(seen) || !is_only(cells, fingerprint, way) {
         return None;
@@ -52,9 +56,11 @@ pub(super) fn exchange<C: Cells>(
     }
 }
 
+/// Most keys are in the first cell, whose neighbours the kernel's program finds without reckoning: it looks at what
+/// follows twice, once for that cell and once for the others.
 #[inline(always)]
-fn find<C: Cells>(cells: &C, fingerprint: u64) -> Option<usize> {
-    (0..WAYS)
+fn find_further<C: Cells>(cells: &C, fingerprint: u64) -> Option<usize> {
+    (1..WAYS)
         .find(|way| is_of(cells.fingerprint(*way), fingerprint))
         .map(|way| cells.forget_way(way))
 }
@@ -62,6 +68,10 @@ fn find<C: Cells>(cells: &C, fingerprint: u64) -> Option<usize> {
 /// Whether the cell is the key's and no other one is.
 #[inline(always)]
 fn is_only<C: Cells>(cells: &C, fingerprint: u64, way: usize) -> bool {
+    if way == 0 {
+        return is_of(cells.fingerprint(0), fingerprint)
+            && (1..WAYS).all(|other| !is_of(cells.fingerprint(other), fingerprint));
+    }
     is_of(cells.fingerprint(way), fingerprint)
         && (1..WAYS).all(|turn| !is_of(cells.fingerprint(way ^ turn), fingerprint))
 }
