@@ -198,32 +198,20 @@ fn follow(
         let would = gate.preview(&host.journal, &gate.visitor(&subject), SystemTime::now());
         Some(GatePreview::of(gate, would))
     });
-    let shed = protection
-        .as_ref()
-        .filter(|preview| preview.shed_by.is_some());
     let blocked = blocks::is_blocked(host, &generation.clients, peer, host.now());
+    let here = Here {
+        generation,
+        subject: &subject,
+        peer,
+        scheme,
+    };
     let action = if blocked {
         Outcome::Nothing
-    } else if let Some(preview) = shed {
-        let measure = preview.shed_by.as_deref().unwrap_or_default();
-        Outcome::Respond {
-            status: preview.status,
-            because: format!("shed by overload protection: {measure}"),
-        }
+    } else if let Some(shed) = protection.as_ref().and_then(shed) {
+        shed
     } else {
-        let here = Here {
-            generation,
-            subject: &subject,
-            peer,
-            scheme,
-        };
-        outcome(
-            &here,
-            route.map(AsRef::as_ref),
-            &limits,
-            gate.as_ref(),
-            host.now(),
-        )
+        let route = route.map(AsRef::as_ref);
+        outcome(&here, route, &limits, gate.as_ref(), host.now())
     };
     Explanation {
         generation: generation.number,
@@ -245,6 +233,15 @@ fn follow(
         }),
         action,
     }
+}
+
+/// The answer to a request that overload protection sheds.
+fn shed(protection: &protection::preview::Preview) -> Option<Outcome> {
+    let measure = protection.shed_by.as_deref()?;
+    Some(Outcome::Respond {
+        status: protection.status,
+        because: format!("shed by overload protection: {measure}"),
+    })
 }
 
 /// Everything that decides who answers.

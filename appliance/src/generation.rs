@@ -61,6 +61,30 @@ pub struct Clients {
     pub prefixes: Prefixes,
 }
 
+impl Clients {
+    fn compile(config: &Config) -> Self {
+        let allowed = config
+            .prefilter
+            .as_ref()
+            .map_or(&[][..], |prefilter| &prefilter.allow);
+        let clients = &config.clients;
+        Self {
+            trusted: Networks::new(&clients.trusted_proxies),
+            allowed: Networks::new(allowed),
+            forwarded_header: match &clients.forwarded_header {
+                // A checked header name is a token in lower case, which is all that this type asks for.
+                Some(name) => http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok(),
+                // Nobody is trusted then but those who may open a unix socket.
+                None => Some(http::HeaderName::from_static("x-forwarded-for")),
+            },
+            prefixes: Prefixes {
+                v4: clients.ipv4_prefix,
+                v6: clients.ipv6_prefix,
+            },
+        }
+    }
+}
+
 impl Generation {
     /// Compiles a checked configuration. State that limits and upstreams keep by name comes from `stats`.
     ///
@@ -98,42 +122,21 @@ impl Generation {
         let by_name = by_name.collect();
         let tokens = Tokens::compile(&config, &stats.tokens);
         let router = Router::compile(&config, &tokens, stats);
-        let clients = Clients {
-            trusted: Networks::new(&config.clients.trusted_proxies),
-            allowed: Networks::new(
-                config
-                    .prefilter
-                    .as_ref()
-                    .map_or(&[], |prefilter| &prefilter.allow),
-            ),
-            forwarded_header: match &config.clients.forwarded_header {
-                // A checked header name is a token in lower case, which is all that this type asks for.
-                Some(name) => http::HeaderName::from_lowercase(name.as_str().as_bytes()).ok(),
-                // Nobody is trusted then but those who may open a unix socket.
-                None => Some(http::HeaderName::from_static("x-forwarded-for")),
-            },
-            prefixes: Prefixes {
-                v4: config.clients.ipv4_prefix,
-                v6: config.clients.ipv6_prefix,
-            },
-        };
         let blocks = config.prefilter.as_ref().map_or_else(
             || Bounds::from(&BlockBudget::default()),
             |prefilter| Bounds::from(&prefilter.blocks),
         );
-        let slashes = if config.server.merge_slashes {
-            Slashes::Merge
-        } else {
-            Slashes::Keep
-        };
         Ok(Arc::new(Self {
             number,
-            slashes,
+            slashes: if config.server.merge_slashes {
+                Slashes::Merge
+            } else {
+                Slashes::Keep
+            },
             file,
-            config,
             router,
             tokens,
-            clients,
+            clients: Clients::compile(&config),
             protection,
             blocks,
             tls,
@@ -142,6 +145,7 @@ impl Generation {
             gates,
             upstreams,
             routes: by_name,
+            config,
         }))
     }
 
