@@ -440,6 +440,7 @@ impl ProxyHttp for Proxy {
         report::compress(session.req_header(), response, ctx)?;
         response::fit(response);
         hop::frame(session, response);
+        report::supplement(session, response, ctx);
         report::decorate(&self.host, session.req_header(), response, ctx)
     }
 

@@ -2,6 +2,7 @@
 
 use floodwall_config as config;
 use floodwall_limiter::Nanos;
+use http::HeaderName;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 
@@ -111,21 +112,46 @@ pub fn write_standing(
     header.insert_header("ratelimit", field)
 }
 
-/// The `RateLimit` field. It is allocated once and as long as it will be, so that the header keeps it as it is.
+/// Removes what the upstream says of limits of its own under the names that [`write_standing`] writes.
+pub fn remove_standing(header: &mut ResponseHeader) {
+    header.remove_header(&POLICY);
+    header.remove_header(&RATELIMIT);
+}
+
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What [`write_standing`] writes, as lines of a head.
+pub fn standing_lines(generation: &Generation, standing: &Standing) -> Vec<u8> {
+    let quoted = &generation.limit(standing.limit).quoted;
+    let reset = standing.reset.map(Nanos::secs_ceil);
+    let policy = standing.policy.as_bytes();
+    let mut lines = Vec::with_capacity(policy.len() + quoted.len() + 80);
+    lines.extend_from_slice(b"ratelimit-policy: ");
+    lines.extend_from_slice(policy);
+    lines.extend_from_slice(b"\r\nratelimit: ");
+    push_ratelimit(&mut lines, quoted, standing.remaining, reset);
+    lines.extend_from_slice(b"\r\n");
+    lines
+}
+
+/// The `RateLimit` field. It is as long as what was allocated for it, so that the header keeps it as it is.
 fn ratelimit(quoted: &str, remaining: u64, reset: Option<u64>) -> Vec<u8> {
-    let (mut left, mut after) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let left = left.format(remaining).as_bytes();
-    let after = reset.map(|seconds| after.format(seconds).as_bytes());
-    let length = quoted.len() + 3 + left.len() + after.map_or(0, |after| 3 + after.len());
-    let mut field = Vec::with_capacity(length);
+    let mut field = Vec::new();
+    push_ratelimit(&mut field, quoted, remaining, reset);
+    field.shrink_to_fit();
+    field
+}
+
+fn push_ratelimit(field: &mut Vec<u8>, quoted: &str, remaining: u64, reset: Option<u64>) {
+    let mut digits = itoa::Buffer::new();
     field.extend_from_slice(quoted.as_bytes());
     field.extend_from_slice(b";r=");
-    field.extend_from_slice(left);
-    if let Some(after) = after {
+    field.extend_from_slice(digits.format(remaining).as_bytes());
+    if let Some(seconds) = reset {
         field.extend_from_slice(b";t=");
-        field.extend_from_slice(after);
+        field.extend_from_slice(digits.format(seconds).as_bytes());
     }
-    field
 }
 
 /// Names the limits that would have refused, were they enforced.

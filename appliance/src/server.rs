@@ -37,6 +37,7 @@ pub mod pace;
 pub mod peer;
 pub mod progress;
 mod proxy_protocol;
+pub mod supplement;
 pub mod tls;
 pub mod wire;
 

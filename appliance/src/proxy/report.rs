@@ -48,6 +48,23 @@ pub(super) fn decorate(
     }
 }
 
+/// Has the guard say how the client stands with its limits, past the engine's maps: where the head goes out in bytes
+/// and the route changes none of its fields.
+pub(super) fn supplement(session: &Session, response: &mut ResponseHeader, ctx: &mut Exchange) {
+    let edits = ctx.route.as_ref().map(|route| &route.response_headers);
+    let is_edited = edits.is_some_and(|edits| !edits.is_empty());
+    if is_edited || session::is_interim(response.status) || session.as_downstream().is_http2() {
+        return;
+    }
+    if let Some(progress) = &ctx.progress
+        && let Some(standing) = ctx.admission.standing.take()
+    {
+        refusal::remove_standing(response);
+        let lines = refusal::standing_lines(&ctx.generation, &standing);
+        progress.supplement().put(lines);
+    }
+}
+
 /// Trailers pass where both sides speak HTTP/2. The engine drops those of HTTP/1, as everybody may (RFC 9110, 6.5.1), and
 /// nothing is announced then that does not come.
 pub(super) fn announce_trailers(session: &Session, response: &mut ResponseHeader, ctx: &Exchange) {
@@ -114,6 +131,9 @@ pub(super) async fn failure(
     error: &Error,
     ctx: &mut Exchange,
 ) -> FailToProxy {
+    if let Some(progress) = &ctx.progress {
+        progress.supplement().clear();
+    }
     let fault = ctx.progress.as_ref().and_then(|progress| progress.fault());
     let status = fault.map_or_else(|| session::status_of(error), |fault| fault.status);
     if let Some(fault) = fault {
@@ -173,9 +193,10 @@ pub(super) fn finish(
         pass.completed(ctx.answered);
     }
     settle(host, session, status, ctx);
-    count_request(host, ctx, status.unwrap_or(0));
+    let now = host.now();
+    count_request(host, ctx, status.unwrap_or(0), now);
     if let Some(progress) = &ctx.progress {
-        progress.finished();
+        progress.finished(now);
     }
     log(host, &connection, ctx, || {
         let request = view(session.req_header());
@@ -199,7 +220,7 @@ pub(super) fn abandoned(ctx: &mut Exchange) {
     };
     let host = &connection.host;
     count_response(host, ctx, 0);
-    count_request(host, ctx, 0);
+    count_request(host, ctx, 0, host.now());
     let given_up = ctx
         .progress
         .as_ref()
@@ -236,7 +257,7 @@ pub(super) fn left_engine(
     if let Some(pass) = &ctx.pass {
         pass.completed(ctx.answered);
     }
-    count_request(host, ctx, status);
+    count_request(host, ctx, status, host.now());
     let request = view(asked);
     let end = End {
         method: request.method,
@@ -261,10 +282,10 @@ struct End<'a> {
     trace_id: Option<&'a str>,
 }
 
-fn count_request(host: &Host, ctx: &Exchange, status: u16) {
+fn count_request(host: &Host, ctx: &Exchange, status: u16, now: Nanos) {
     host.stats.requests.outcomes.count(ctx.verdict, status);
     if let Some(route) = &ctx.route {
-        let took = host.now().minus(ctx.begun);
+        let took = now.minus(ctx.begun);
         ctx.generation.note_route(&route.rule.name, status, took);
     }
 }

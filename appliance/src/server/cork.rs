@@ -42,6 +42,13 @@ impl<S> Cork<S> {
         &mut self.inner
     }
 
+    /// Takes all of these bytes, however many there are: they wait for the next write or flush.
+    pub fn keep<const PIECES: usize>(&mut self, pieces: [&[u8]; PIECES]) {
+        for piece in pieces {
+            self.hold(piece);
+        }
+    }
+
     fn hold(&mut self, bytes: &[u8]) {
         if self.held.capacity() == 0 {
             self.held.reserve_exact(SEGMENT);

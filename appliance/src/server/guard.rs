@@ -338,6 +338,10 @@ impl AsyncWrite for Guard {
             ready!(self.write_answer(context))?;
             return Poll::Ready(Ok(bytes.len()));
         }
+        if let Some((own, more)) = self.progress.supplement().take_for(bytes) {
+            self.inner.keep([own, &more, b"\r\n"]);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let poll = Pin::new(&mut self.inner).poll_write(context, bytes);
         self.written(context, poll)
     }

@@ -40,7 +40,13 @@ pub(super) async fn serve(
             biased;
             () = poll_fn(|context| guard.poll_next(context)) => {}
             () = &mut dismissed => return,
-            () = &mut silence => return,
+            () = &mut silence => match idle_left(&guard, idle) {
+                Some(left) => {
+                    silence.as_mut().reset(Instant::now() + left);
+                    continue;
+                }
+                None => return,
+            },
         }
         let mut session = ServerSession::new_http1(guard);
         session.set_keepalive((!*leave.borrow()).then_some(idle.as_secs().max(1)));
@@ -59,8 +65,16 @@ pub(super) async fn serve(
             return Box::pin(joined.run(*back, leave)).await;
         }
         guard = back;
-        silence.as_mut().reset(Instant::now() + idle);
     }
+}
+
+/// How much longer the connection may say nothing; nothing when it has been silent for that long. Setting a timer with
+/// each request would cost every one of them what is asked here when the first has run out.
+fn idle_left(guard: &Guard, idle: Duration) -> Option<Duration> {
+    let ended = guard.progress().ended()?;
+    let silent = guard.connection().host.now().minus(ended);
+    idle.checked_sub(silent.into())
+        .filter(|left| !left.is_zero())
 }
 
 /// The guard that a session was made of.

@@ -13,6 +13,7 @@ use floodwall_limiter::Nanos;
 use super::{
     body::Framing,
     pace::{Allowance, Pace},
+    supplement::Supplement,
 };
 use crate::strict::Fault;
 
@@ -24,6 +25,8 @@ pub struct Progress {
     phase: AtomicU8,
     /// Requests that are over.
     requests: AtomicU64,
+    /// When the last of them was, on the host's clock; 0 before that.
+    ended: AtomicU64,
     /// When the request that is under way must be over, on the host's clock; 0 is never.
     deadline: AtomicU64,
     /// When the next piece of its body must have come, where nobody else watches over that; 0 is never.
@@ -37,6 +40,7 @@ pub struct Progress {
     last: AtomicBool,
     /// The present request has a body, or nobody knows; and so the last one, when it is over.
     unsettled: AtomicBool,
+    supplement: Supplement,
     given_up: OnceLock<Overdue>,
 }
 
@@ -215,13 +219,28 @@ impl Progress {
         self.unsettled.load(Relaxed)
     }
 
+    /// What is to be written at the end of the response's head.
+    pub fn supplement(&self) -> &Supplement {
+        &self.supplement
+    }
+
     /// The request is over; the next one may come.
-    pub fn finished(&self) {
+    pub fn finished(&self, now: Nanos) {
+        self.ended.store(now.0, Relaxed);
+        self.supplement.clear();
         self.deadline.store(0, Relaxed);
         self.body.store(0, Relaxed);
         self.framing.store(NONE, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.enter(Phase::Idle);
+    }
+
+    /// When the last request was over; nothing before the first is.
+    pub fn ended(&self) -> Option<Nanos> {
+        match self.ended.load(Relaxed) {
+            0 => None,
+            ended => Some(Nanos(ended)),
+        }
     }
 
     /// No other request is to be taken from this connection.
@@ -243,6 +262,7 @@ mod tests {
     fn the_earliest_bound_counts_and_ends_with_its_request() {
         let progress = Progress::default();
         assert_eq!(progress.time_left(Nanos(100)), None);
+        assert_eq!(progress.ended(), None);
         progress.finish_within(Nanos(100), Duration::from_nanos(50));
         progress.finish_within(Nanos(100), Duration::from_nanos(90));
         assert_eq!(
@@ -252,7 +272,8 @@ mod tests {
         progress.finish_within(Nanos(110), Duration::from_nanos(10));
         assert_eq!(progress.time_left(Nanos(200)), Some(Duration::ZERO));
         let before = progress.moment();
-        progress.finished();
+        progress.finished(Nanos(300));
+        assert_eq!(progress.ended(), Some(Nanos(300)));
         assert_eq!(progress.time_left(Nanos(200)), None);
         assert_ne!(progress.moment(), before);
     }

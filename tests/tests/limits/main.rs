@@ -13,6 +13,7 @@ mod explained;
 mod keys;
 mod refusals;
 mod shapes;
+mod standing;
 mod together;
 mod waiting;
 
