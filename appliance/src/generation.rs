@@ -47,8 +47,6 @@ pub struct Generation {
     watchers: HashMap<String, Vec<LimitIndex>>,
     gates: Vec<Gate>,
     upstreams: Vec<Upstream>,
-    /// By their names.
-    routes: HashMap<String, Arc<RouteStats>>,
 }
 
 /// How a client is told from its connection, ready to ask.
@@ -115,11 +113,6 @@ impl Generation {
             .protection
             .as_ref()
             .map(|protection| Protection::compile(protection, secret));
-        let by_name = config.routes.iter().map(|route| {
-            let name = route.name.clone();
-            (name, stats.route(&route.name))
-        });
-        let by_name = by_name.collect();
         let tokens = Tokens::compile(&config, &stats.tokens);
         let router = Router::compile(&config, &tokens, stats);
         let blocks = config.prefilter.as_ref().map_or_else(
@@ -144,7 +137,6 @@ impl Generation {
             watchers,
             gates,
             upstreams,
-            routes: by_name,
             config,
         }))
     }
@@ -219,17 +211,10 @@ impl Generation {
         &self.limits
     }
 
-    /// Counts a finished request of a route.
-    pub fn note_route(&self, name: &str, status: u16, took: Nanos) {
-        if let Some(stats) = self.routes.get(name) {
-            stats.finished(status, took);
-        }
-    }
-
     /// What came of each route's requests, in the order of the file.
     pub fn route_stats(&self) -> impl Iterator<Item = (&str, &RouteStats)> {
-        let names = self.config.routes.iter().map(|route| route.name.as_str());
-        names.filter_map(|name| Some((name, &**self.routes.get(name)?)))
+        let routes = self.router.routes().iter();
+        routes.map(|route| (route.rule.name.as_str(), &*route.stats))
     }
 
     pub fn upstream(&self, index: UpstreamIndex) -> &Upstream {

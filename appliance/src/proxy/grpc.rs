@@ -15,9 +15,10 @@ pub(super) const NEEDS_HTTP2: &str = "gRPC needs an upstream with http2: true";
 
 /// Whether a request is a gRPC call. gRPC-Web is not: it speaks HTTP's own statuses.
 pub(super) fn is_call(head: &RequestHeader) -> bool {
-    let content = head.headers.get(header::CONTENT_TYPE);
     head.version == Version::HTTP_2
-        && content
+        && head
+            .headers
+            .get(header::CONTENT_TYPE)
             .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"))
             .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }

@@ -286,7 +286,7 @@ fn count_request(host: &Host, ctx: &Exchange, status: u16, now: Nanos) {
     host.stats.requests.outcomes.count(ctx.verdict, status);
     if let Some(route) = &ctx.route {
         let took = now.minus(ctx.begun);
-        ctx.generation.note_route(&route.rule.name, status, took);
+        route.stats.finished(status, took);
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) use joined::Outcome;
 /// The [`Fault`] of a WebSocket handshake that no server may accept.
 pub(super) fn wanted(head: &RequestHeader) -> Result<Option<String>, Fault> {
     let headers = &head.headers;
+    if !headers.contains_key(header::UPGRADE) {
+        return Ok(None);
+    }
     let has_body = !matches!(
         strict::framing_of(headers),
         Framing::None | Framing::Length(0)

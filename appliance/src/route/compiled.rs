@@ -7,7 +7,7 @@ use floodwall_config::{self as config, Missing};
 use crate::{
     edits::Edits,
     mirror::Mirror,
-    stats::Stats,
+    stats::{RouteStats, Stats},
     tokens::{Token, Tokens},
 };
 
@@ -20,6 +20,8 @@ pub struct Route {
     pub response_headers: Edits,
     /// Who gets copies of its requests.
     pub mirror: Option<Arc<Mirror>>,
+    /// What came of its requests.
+    pub stats: Arc<RouteStats>,
     /// The tokens without which its requests are refused.
     needed: Vec<Arc<Token>>,
 }
@@ -52,6 +54,7 @@ impl Route {
             mirror: route
                 .mirror
                 .map(|mirror| Mirror::new(mirror, &route.name, stats.mirror(&route.name))),
+            stats: stats.route(&route.name),
             needed,
             rule: route.clone(),
         }
