@@ -9,6 +9,8 @@ use super::printable::printable;
 pub(super) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
     right: [bool; N],
+    /// What columns were as wide as so far.
+    widths: [usize; N],
 }
 
 impl<const N: usize> Table<N> {
@@ -17,6 +19,7 @@ impl<const N: usize> Table<N> {
         Self {
             right: headings.map(|heading| heading.ends_with('>')),
             rows: vec![headings.map(|heading| heading.trim_end_matches('>').to_owned())],
+            widths: [0; N],
         }
     }
 
@@ -35,13 +38,25 @@ impl<const N: usize> Table<N> {
         if self.is_empty() {
             return Ok(());
         }
-        let widths: [usize; N] = std::array::from_fn(|column| {
-            self.rows
-                .iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        });
+        self.write_rows(self.widths(), out)
+    }
+
+    /// Writes what there is of a table that goes on, and forgets it. Columns do not become narrower after that.
+    pub(super) fn write_so_far(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.widths = self.widths();
+        self.write_rows(self.widths, out)?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn widths(&self) -> [usize; N] {
+        std::array::from_fn(|column| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0).max(self.widths[column])
+        })
+    }
+
+    fn write_rows(&self, widths: [usize; N], out: &mut impl Write) -> io::Result<()> {
         for row in &self.rows {
             let cells: Vec<String> = (0..N)
                 .map(|column| padded(&row[column], widths[column], self.right[column]))
@@ -107,6 +122,20 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "NAME    COUNT  WHY\na           1  because\nlonger   1000\n"
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_written_in_parts_keeps_its_columns() {
+        let mut table = Table::new(["NAME", "COUNT>"]);
+        let mut out = Vec::new();
+        for name in ["longer", "a", "the longest"] {
+            table.row([name.into(), "1".into()]);
+            table.write_so_far(&mut out).unwrap();
+        }
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "NAME    COUNT\nlonger      1\na           1\nthe longest      1\n"
         );
     }
 

@@ -1,29 +1,32 @@
 //! `floodwall prefilter dump`
 
+mod verdicts;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use floodwall_config::Config;
 use serde::Serialize;
 
+use verdicts::Verdicts;
+
 use super::words;
 use crate::{
     capture::Capture,
     cli::{
         Failure, print_json,
-        table::Table,
         target::{Target, unexpected},
     },
     control::protocol::{Reply, Request},
-    prefilter::{Judge, JudgeError, Judged, KernelStatus, State},
+    prefilter::{Judge, JudgeError, KernelStatus, State},
 };
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Dump {
     #[command(flatten)]
     target: Target,
-    /// Run the packets of this capture (pcap or pcapng, Ethernet) through a copy of the program; needs the
-    /// privilege for XDP, disturbs no budget and counts nowhere
+    /// Run the packets of this capture (pcap or pcapng; - for standard input) through a copy of the program; needs
+    /// the privilege for XDP, disturbs no budget and counts nowhere
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     /// The interface that the packets come in over; the first of the configuration's unless named
@@ -40,14 +43,6 @@ struct Meant {
     running: Option<KernelStatus>,
 }
 
-/// The dump of a capture as JSON.
-#[derive(Serialize)]
-struct Dumped<'a> {
-    /// Whether the packets met the running service's debts and blocks.
-    running: bool,
-    packets: &'a [Judged],
-}
-
 /// The dump of the rules as JSON.
 #[derive(Serialize)]
 struct Loaded {
@@ -59,7 +54,7 @@ impl Dump {
     pub(in crate::cli) fn execute(&self, out: &mut impl Write) -> Result<(), Failure> {
         let meant = self.meant()?;
         match &self.pcap {
-            Some(pcap) => self.packets(&meant, &mut open(pcap)?, out),
+            Some(pcap) => self.packets(&meant, open(pcap)?, out),
             None => self.rules(&meant, out),
         }
     }
@@ -104,7 +99,7 @@ impl Dump {
     fn packets(
         &self,
         meant: &Meant,
-        capture: &mut Capture,
+        capture: Capture,
         out: &mut impl Write,
     ) -> Result<(), Failure> {
         let running = meant.running.as_ref().is_some_and(|kernel| kernel.on);
@@ -114,18 +109,19 @@ impl Dump {
             State::Fresh
         };
         let failed = |error: &dyn std::error::Error| Failure::Failed(error.to_string());
-        let mut judge = Judge::new(&meant.config, state, self.interface.as_deref())
+        let judge = Judge::new(&meant.config, state, self.interface.as_deref())
             .map_err(|error| failed(&error))?;
-        let mut packets = Vec::new();
-        for packet in capture {
-            packets.push(judge.judge(&packet.map_err(|error| failed(&error))?));
-        }
+        let mut verdicts = Verdicts::new(capture, judge);
         if self.json {
-            let packets = &packets;
-            return print_json(out, &Dumped { running, packets });
+            verdicts::print_json(running, &mut verdicts, out)?;
+        } else {
+            writeln!(out, "loaded: {}", loaded(meant.running.as_ref()))?;
+            verdicts::print(&mut verdicts, out)?;
         }
-        writeln!(out, "loaded: {}", loaded(meant.running.as_ref()))?;
-        Ok(table(&packets).write(out)?)
+        match verdicts.broken() {
+            None => Ok(()),
+            Some(error) => Err(failed(&error)),
+        }
     }
 }
 
@@ -142,37 +138,4 @@ fn loaded(running: Option<&KernelStatus>) -> String {
             kernel.why.as_deref().unwrap_or("nobody knows why")
         ),
     }
-}
-
-fn table(packets: &[Judged]) -> Table<8> {
-    let mut table = Table::new([
-        "NO>",
-        "SECONDS>",
-        "SOURCE",
-        "DESTINATION",
-        "PROTOCOL",
-        "VERDICT",
-        "REASON",
-        "LIMIT",
-    ]);
-    let or_dash = |word: &Option<String>| word.clone().unwrap_or_else(|| "-".to_owned());
-    for packet in packets {
-        let port = packet.port.map(|port| format!(" {port}"));
-        let shadowed = packet
-            .shadowed
-            .iter()
-            .map(|name| format!("{name} (shadow)"));
-        let limits: Vec<String> = packet.limit.iter().cloned().chain(shadowed).collect();
-        table.row([
-            packet.number.to_string(),
-            format!("{:.6}", packet.seconds),
-            or_dash(&packet.source),
-            or_dash(&packet.destination),
-            format!("{}{}", or_dash(&packet.protocol), port.unwrap_or_default()),
-            packet.verdict.clone(),
-            packet.reason.clone(),
-            limits.join(", "),
-        ]);
-    }
-    table
 }
