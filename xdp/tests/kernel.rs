@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod kernel {
     mod agreement;
+    mod answer;
     mod bogus;
     mod budgets;
     mod cookies;
     mod costs;
+    mod essential;
     #[path = "../../abi/tests/reference/frames.rs"]
     mod frames;
     mod generated;

@@ -201,6 +201,8 @@ impl Facts {
     pub const RESETTABLE: Self = Self(4);
     /// IPv6 with an authentication header.
     pub const AUTHENTICATED: Self = Self(8);
+    /// It tells that a path takes smaller packets only; essential as well.
+    pub const PATH_MTU: Self = Self(16);
 
     #[inline(always)]
     pub const fn has(self, fact: Self) -> bool {
@@ -313,7 +315,7 @@ const IPV6: u16 = 0x86dd;
 /// # Errors
 /// [`Malformed`] when a header is truncated or of another version than announced, when there are more than
 /// two VLAN tags or more than six extension headers, and when a fragment hides the transport header from
-/// whoever sees one fragment at a time (RFC 1858, RFC 3128, RFC 7112).
+/// whoever sees one fragment at a time, or overlaps it (RFC 1858, RFC 3128, RFC 7112).
 #[inline(always)]
 pub fn parse<B: Bytes + ?Sized>(bytes: &B, checks: impl Checks) -> Result<Frame, Malformed> {
     let ethernet = bytes.window::<ETHERNET>(0).ok_or(Malformed)?;

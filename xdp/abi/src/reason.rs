@@ -14,7 +14,8 @@ pub enum Reason {
     /// IPv6 neighbour discovery, without which the host would lose its neighbours.
     NeighbourDiscovery = 2,
     /// Without it the host would lose its address, its groups or large packets, so that no limit takes it
-    /// which does not name it: a path MTU message, an answer of DHCP, a multicast listener message.
+    /// which does not name it: a path MTU message, an answer of DHCP, a multicast listener message. So many path
+    /// MTU messages a second pass whatever the rules say.
     Essential = 3,
     /// Its source is on the allow list.
     Allowed = 4,

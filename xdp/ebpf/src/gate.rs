@@ -17,11 +17,13 @@ use floodwall_limiter::{
 pub(crate) enum Gate {
     Sample = 0,
     Reset = 1,
+    /// Of messages about a path's MTU, which pass whatever the rules say.
+    PathMtu = 2,
 }
 
 /// A cache line for each gate, of which the first word is its theoretical arrival time.
 #[map]
-static GATES: Array<[u64; 8]> = Array::with_max_entries(2, 0);
+static GATES: Array<[u64; 8]> = Array::with_max_entries(3, 0);
 
 impl Gate {
     /// Whether the quota has one more. Who loses a race for it goes without: the bound is what matters.

@@ -5,7 +5,7 @@
 //! at all, a blocked one none but for its length, and one with limits asks the exact clock only for a limit
 //! whose burst is small, and once for all of them: it is half of such a packet's time. Whatever is rare (a key that moves in, twins, a refund) is behind a call.
 
-use floodwall_limiter::{FlowId, KeyHash, Prefixes, Scope, Source, set};
+use floodwall_limiter::{FlowId, KeyHash, Nanos, Prefixes, Quota, Scope, Source, set};
 use floodwall_xdp_abi::{
     Address, Datagram, Facts, Reason,
     list::{ACTION, DROP, PASS},
@@ -16,6 +16,7 @@ use floodwall_xdp_abi::{
 use crate::{
     budget::{self, Subject},
     fate::{self, Fate},
+    gate::Gate,
     lists, maps,
     memory::Packet,
     record,
@@ -33,6 +34,9 @@ pub(crate) fn call(packet: Packet, datagram: Datagram) -> u32 {
 /// A clock is read only when something depends on it.
 #[inline(always)]
 fn of(packet: Packet, datagram: &Datagram) -> Fate {
+    if datagram.facts.has(Facts::PATH_MTU) && is_reserved(datagram) {
+        return Reason::Essential.into();
+    }
     let listed = lists::lookup(datagram.source);
     match listed & ACTION {
         PASS => return Reason::Allowed.into(),
@@ -73,6 +77,17 @@ fn of(packet: Packet, datagram: &Datagram) -> Fate {
     let subject = Subject::of(address, source, key, datagram.port, length, class);
     budget::charge_all(limits, &subject, moment.now)
 }
+
+/// Whether a message about a path's MTU passes whatever the rules say: it comes from any router on the way, and without
+/// it connections hang. Its rate is bounded, so that no blocked source has a way in with it; what is above it meets the
+/// rules as others do.
+#[inline(always)]
+fn is_reserved(datagram: &Datagram) -> bool {
+    !datagram.odd.is_any() && Gate::PathMtu.admits(PATH_MTU, maps::coarse_clock().now)
+}
+
+/// As many as Linux itself sends of ICMP in a second (`net.ipv4.icmp_msgs_per_sec`).
+const PATH_MTU: Quota = Quota::new(1000, Nanos::SECOND, 1000);
 
 /// What a reason to drop comes to: nothing when the process has been gone for too long.
 #[inline(always)]

@@ -14,7 +14,7 @@ use floodwall_xdp::{
 use ipnet::IpNet;
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{ACK, Packet, SYN, tcp, udp},
 };
 
@@ -241,9 +241,7 @@ const ENTRIES: u64 = 10_000;
 
 #[test]
 fn one_trace_has_the_same_verdicts_in_both_layers() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::with_sources(SOURCES);
     let mut verdicts = [0_u64; 3];
     for seed in 1..=TRACES {

@@ -8,7 +8,7 @@ use floodwall_xdp::{
 };
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{ACK, Packet, SYN, ping, tcp, udp},
 };
 
@@ -37,9 +37,7 @@ fn passed(bench: &Bench, rules: &Rules, packet: &Packet) -> usize {
 
 #[test]
 fn a_limit_counts_the_packets_that_match_it_and_no_others() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let matching = |name, burst, matches| PacketLimit {
         matches,
         ..limit(name, PacketKey::None, burst)
@@ -117,9 +115,7 @@ fn a_limit_counts_the_packets_that_match_it_and_no_others() {
 
 #[test]
 fn a_key_tells_budgets_apart() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     for (key, other_source, other_port) in [
         (PacketKey::None, 0, 0),
@@ -142,9 +138,7 @@ fn a_key_tells_budgets_apart() {
 
 #[test]
 fn a_limit_of_nothing_drops_the_first_packet() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let closed = PacketLimit {
         matches: PacketMatch {
@@ -161,9 +155,7 @@ fn a_limit_of_nothing_drops_the_first_packet() {
 
 #[test]
 fn a_refused_packet_is_given_back_by_every_other_limit() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let limits = vec![
         limit("wide", PacketKey::Source, 50),
@@ -179,9 +171,7 @@ fn a_refused_packet_is_given_back_by_every_other_limit() {
 
 #[test]
 fn sixteen_limits_work_and_a_seventeenth_is_refused() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let limits: Vec<_> = (0..17)
         .map(|index| limit(&format!("limit {index}"), PacketKey::Source, 100 - index))
@@ -197,9 +187,7 @@ fn sixteen_limits_work_and_a_seventeenth_is_refused() {
 
 #[test]
 fn limits_keep_state_and_counters_with_their_name_and_inherit_none() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let packet = udp("198.51.100.7", 53).bytes();
     let send = |limits: Vec<PacketLimit>| {
@@ -234,9 +222,7 @@ fn limits_keep_state_and_counters_with_their_name_and_inherit_none() {
 
 #[test]
 fn a_large_limit_goes_by_the_tick_and_a_small_one_beside_it_has_both_exact() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let of = |name, burst, port| PacketLimit {
         matches: PacketMatch {
@@ -270,9 +256,7 @@ fn a_large_limit_goes_by_the_tick_and_a_small_one_beside_it_has_both_exact() {
 
 #[test]
 fn by_the_tick_of_the_real_clock_nothing_is_admitted_beyond_the_quota() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let (rate, burst) = (100_000, 200_000);
     let quota = Quota::new(rate, Nanos::SECOND, burst);

@@ -5,7 +5,7 @@ use floodwall_xdp::{Cost, LimitCounters, Loaded, PacketKey, PacketLimit, Reason,
 
 use super::{
     budgets::limit,
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{Packet, ping, udp},
 };
 
@@ -29,9 +29,7 @@ fn passed(bench: &Bench, program: &Loaded, packet: &Packet) -> u64 {
 
 #[test]
 fn bytes_are_counted_by_the_whole_frame() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     for (bytes, expected) in [
         (60, 68),
         (64, 64),
@@ -54,9 +52,7 @@ fn bytes_are_counted_by_the_whole_frame() {
 
 #[test]
 fn a_rate_of_bytes_is_kept_within_two_nanoseconds_a_packet() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     // Ten gigabits a second: less than a nanosecond for a byte.
     let bench = Bench::new();
     let program = bench.load(&with(vec![PacketLimit {
@@ -79,9 +75,7 @@ fn a_rate_of_bytes_is_kept_within_two_nanoseconds_a_packet() {
 
 #[test]
 fn a_limit_may_have_prefixes_of_its_own() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     for key in [PacketKey::Source, PacketKey::SourcePort] {
         let bench = Bench::new();
         let wide = PacketLimit {
@@ -108,9 +102,7 @@ fn a_limit_may_have_prefixes_of_its_own() {
 
 #[test]
 fn a_limit_in_shadow_counts_what_it_would_drop_and_drops_nothing() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let shadow = PacketLimit {
         shadow: true,
@@ -147,9 +139,7 @@ fn a_limit_in_shadow_counts_what_it_would_drop_and_drops_nothing() {
 
 #[test]
 fn a_shadow_in_front_of_a_refusal_is_given_back() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let shadow = PacketLimit {
         shadow: true,
@@ -172,9 +162,7 @@ fn a_shadow_in_front_of_a_refusal_is_given_back() {
 
 #[test]
 fn exceptions_are_by_network_and_the_longest_prefix_has_its_say() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let hourly = |burst| Quota::new(1, Nanos::from_secs(3600), burst);
     let nets = |nets: &[(&str, Option<u64>)]| {
@@ -222,9 +210,7 @@ fn exceptions_are_by_network_and_the_longest_prefix_has_its_say() {
 
 #[test]
 fn a_closed_exception_drops_the_first_packet_of_its_network_alone() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&with(vec![PacketLimit {
         exceptions: vec![("198.51.100.0/24".parse().unwrap(), Some(Quota::CLOSED))],

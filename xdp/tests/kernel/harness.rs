@@ -21,6 +21,16 @@ pub(crate) fn skipped() -> bool {
     !root
 }
 
+/// Ends a test that cannot run, and says why.
+macro_rules! needs_root {
+    () => {
+        if $crate::kernel::harness::skipped() {
+            return;
+        }
+    };
+}
+pub(crate) use needs_root;
+
 /// A pre-filter without interfaces, whose programs are run on packets by hand, at a time by hand.
 pub(crate) struct Bench {
     pub(crate) filter: PreFilter,

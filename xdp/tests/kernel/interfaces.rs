@@ -9,7 +9,7 @@ use floodwall_xdp::{
 };
 
 use super::{
-    harness::{Instance, folder, rules, skipped},
+    harness::{Instance, folder, needs_root, rules},
     life_cycle::denying,
     namespace::{Namespace, eventually, ip, pair, try_ip},
     packet::{ACK, tcp},
@@ -37,9 +37,7 @@ fn names(changes: &[Change]) -> Vec<&str> {
 
 #[test]
 fn an_interface_that_comes_is_filtered_and_one_that_comes_back_again() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let instance = lenient(&["right", "later"]);
     let filter = instance.leased(&rules());
@@ -64,9 +62,7 @@ fn an_interface_that_comes_is_filtered_and_one_that_comes_back_again() {
 
 #[test]
 fn one_made_anew_with_the_same_number_is_noticed() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     ip("link add again index 4711 type veth peer name other");
     let instance = lenient(&["again"]);
@@ -83,9 +79,7 @@ fn one_made_anew_with_the_same_number_is_noticed() {
 
 #[test]
 fn wishes_change_and_links_follow() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = lenient(&["left"]);
     let filter = instance.leased(&rules());
@@ -103,9 +97,7 @@ fn wishes_change_and_links_follow() {
 
 #[test]
 fn an_interface_above_others_is_filtered_as_its_kind_can() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     for (kind, made, mode) in [
         (
@@ -155,9 +147,7 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
 
 #[test]
 fn a_required_interface_is_had_or_nothing_changes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let instance = lenient(&["right"]);
     let filter = instance.leased(&denying(1));
@@ -198,9 +188,7 @@ fn a_required_interface_is_had_or_nothing_changes() {
 
 #[test]
 fn filtering_ends_and_begins_again_with_the_wishes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let mut instance = lenient(&["right"]);
     let filter = instance.leased(&denying(1));
@@ -221,9 +209,7 @@ fn filtering_ends_and_begins_again_with_the_wishes() {
 
 #[test]
 fn a_mode_that_would_need_a_gap_is_named() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = lenient(&["right", "lo"]);
     let filter = instance.leased(&rules());
@@ -266,9 +252,7 @@ fn attach_by_link(interface: &str) -> Ebpf {
 
 #[test]
 fn somebody_elses_program_is_named_and_waited_for() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let foreign = attach_by_link("right");
     let instance = lenient(&["left", "right"]);
@@ -293,9 +277,7 @@ fn somebody_elses_program_is_named_and_waited_for() {
 
 #[test]
 fn somebody_elses_program_is_taken_off_when_that_is_wanted() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let _foreign = attach_by_link("left");
     attach_by_netlink("right");
@@ -321,9 +303,7 @@ fn somebody_elses_program_is_taken_off_when_that_is_wanted() {
 
 #[test]
 fn links_of_another_layout_are_taken_over_and_its_folder_goes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     drop(instance.leased(&denying(1)));
@@ -342,9 +322,7 @@ fn links_of_another_layout_are_taken_over_and_its_folder_goes() {
 
 #[test]
 fn detaching_takes_every_layout() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     drop(instance.leased(&rules()));

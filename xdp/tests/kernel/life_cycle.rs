@@ -10,7 +10,7 @@ use floodwall_limiter::{FlowId, FlowTable, KeyHash, Nanos, Prefixes, Scope, Sour
 use floodwall_xdp::{Error, Mode, Origin, PreFilter, Reason, Rules, Settings};
 
 use super::{
-    harness::{Instance, folder, rules, skipped},
+    harness::{Instance, folder, needs_root, rules},
     namespace::{Namespace, eventually, index, ip, pair},
     packet::{ACK, tcp},
 };
@@ -31,9 +31,7 @@ fn count(filter: &PreFilter, reason: Reason) -> u64 {
 
 #[test]
 fn a_virtual_pair_is_native_and_the_loopback_falls_back_and_says_why() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let instance = Instance::on(&["right", "lo"]);
     let filter = instance.attach(&rules()).unwrap();
@@ -51,9 +49,7 @@ fn a_virtual_pair_is_native_and_the_loopback_falls_back_and_says_why() {
 
 #[test]
 fn a_mode_that_an_interface_lacks_is_refused() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = Instance::on(&["right", "lo"]);
     instance.0.mode = Mode::Native;
@@ -67,9 +63,7 @@ fn a_mode_that_an_interface_lacks_is_refused() {
 
 #[test]
 fn what_a_process_leaves_goes_on_filtering_and_is_adopted() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     let packet = tcp(BAD, 443, ACK).bytes();
@@ -103,9 +97,7 @@ const PACKETS: u64 = 20_000;
 
 #[test]
 fn rules_are_replaced_without_a_gap() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     let filter = instance.leased(&denying(1));
@@ -132,9 +124,7 @@ fn rules_are_replaced_without_a_gap() {
 
 #[test]
 fn when_the_lease_has_run_out_everything_passes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     let filter = instance.leased(&denying(1));
@@ -151,9 +141,7 @@ fn when_the_lease_has_run_out_everything_passes() {
 
 #[test]
 fn an_instance_has_one_process_and_an_interface_one_instance() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let first = Instance::on(&["right"]);
     let held = first.attach(&rules()).unwrap();
@@ -176,9 +164,7 @@ fn an_instance_has_one_process_and_an_interface_one_instance() {
 
 #[test]
 fn somebody_elses_program_is_named_and_left_alone() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let object = concat!(env!("CARGO_MANIFEST_DIR"), "/parts.bpf.o");
     let mut foreign = EbpfLoader::new().load_file(object).unwrap();
@@ -195,9 +181,7 @@ fn somebody_elses_program_is_named_and_left_alone() {
 
 #[test]
 fn maps_of_another_shape_are_replaced_and_that_is_said() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = Instance::on(&["right"]);
     drop(instance.attach(&rules()).unwrap());
@@ -213,9 +197,7 @@ fn maps_of_another_shape_are_replaced_and_that_is_said() {
 
 #[test]
 fn links_follow_the_interfaces() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = Instance::on(&["left", "right"]);
     drop(instance.attach(&rules()).unwrap());
@@ -249,9 +231,7 @@ fn links(settings: &Settings) -> usize {
 
 #[test]
 fn what_cannot_work_says_what_to_do() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let mut instance = Instance::on(&["eth99"]);
     let error = instance.attach(&rules()).unwrap_err();
@@ -268,9 +248,7 @@ fn what_cannot_work_says_what_to_do() {
 
 #[test]
 fn detaching_leaves_nothing() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let instance = Instance::on(&["right"]);
     drop(instance.attach(&rules()).unwrap());
@@ -283,9 +261,7 @@ fn detaching_leaves_nothing() {
 
 #[test]
 fn each_interface_has_its_own_counts_of_packets_and_dropped_bytes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let filter = Instance::on(&["left", "right"]);
     let filter = filter.leased(&denying(1));
@@ -307,9 +283,7 @@ fn each_interface_has_its_own_counts_of_packets_and_dropped_bytes() {
 
 #[test]
 fn a_kernel_that_runs_the_program_has_what_the_program_needs() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let features = floodwall_xdp::features();
     for feature in features.iter().filter(|feature| !feature.optional) {
         assert_eq!(feature.present, Some(true), "{feature:?}");

@@ -7,15 +7,13 @@ use floodwall_xdp::{Action, Checks, PacketKey, PacketLimit, Reason, Rules};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::ping,
 };
 
 #[test]
 fn ten_thousand_prefixes_are_loaded_and_each_is_found() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     // Every second /24, so that none can be merged with its neighbour.
     let third = |index: u32| Ipv4Addr::from(0x1400_0000 + index * 512);
@@ -50,9 +48,7 @@ fn every_length() -> Vec<IpNet> {
 
 #[test]
 fn every_length_is_found_beside_sixteen_limits() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     // Below a shorter prefix a longer one would add nothing, but for what is allowed in what is denied.
     let (allow, deny): (Vec<_>, Vec<_>) = (every_length().into_iter())
@@ -89,9 +85,7 @@ fn every_length_is_found_beside_sixteen_limits() {
 
 #[test]
 fn a_list_of_everything_is_one_word() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&Rules {
         deny: vec!["0.0.0.0/0".parse().unwrap()],

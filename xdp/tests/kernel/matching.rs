@@ -1,4 +1,4 @@
-//! Which packets a limit takes: by protocol, ICMP type, what opens a connection, and what is essential.
+//! Which packets a limit takes: by protocol, ICMP type, and what opens a connection.
 
 use floodwall_limiter::Quota;
 use floodwall_xdp::{
@@ -6,8 +6,8 @@ use floodwall_xdp::{
 };
 
 use super::{
-    harness::{Bench, rules, skipped},
-    packet::{ACK, Packet, SYN, ping, sctp, tcp, udp},
+    harness::{Bench, needs_root, rules},
+    packet::{ACK, Packet, SYN, message, ping, sctp, tcp, udp},
 };
 
 const V4: &str = "198.51.100.7";
@@ -60,9 +60,7 @@ fn each() -> Vec<(&'static str, Packet)> {
 
 #[test]
 fn a_limit_takes_the_packets_of_its_protocol() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     for (protocol, taken) in [
         (Protocol::Tcp, &["TCP"][..]),
@@ -90,18 +88,9 @@ fn a_limit_takes_the_packets_of_its_protocol() {
     }
 }
 
-/// An ICMP message of a type and code, of the source's IP version.
-fn message(from: &str, kind: u8, code: u8) -> Packet {
-    let mut packet = ping(from);
-    packet.payload[..2].copy_from_slice(&[kind, code]);
-    packet
-}
-
 #[test]
 fn a_limit_of_icmp_types_takes_those_of_their_ip_version() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&closed(PacketMatch {
         icmp: vec![IcmpType::V4(8), IcmpType::V6(128), IcmpType::V6(1)],
@@ -130,9 +119,7 @@ fn a_limit_of_icmp_types_takes_those_of_their_ip_version() {
 
 #[test]
 fn a_limit_of_new_connections_takes_what_opens_one() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let opening = |opens| {
         let matches = PacketMatch {
@@ -166,68 +153,5 @@ fn a_limit_of_new_connections_takes_what_opens_one() {
         let packet = packet.bytes();
         assert_eq!(bench.send(&syn, &packet), limited(by_syn), "{what}");
         assert_eq!(bench.send(&any, &packet), limited(by_any), "{what}");
-    }
-}
-
-/// UDP between two ports.
-fn between(from: &str, source: u16, destination: u16) -> Packet {
-    let mut packet = udp(from, destination);
-    packet.payload[0..2].copy_from_slice(&source.to_be_bytes());
-    packet
-}
-
-/// A multicast listener message as it is sent: behind a router alert, with a hop limit of one.
-fn listener(from: &str, kind: u8) -> Packet {
-    let mut packet = message(from, kind, 0).behind(0, &[0, 5, 2, 0, 0, 1, 0]);
-    packet.hop_limit = 1;
-    packet
-}
-
-#[test]
-fn what_is_essential_is_taken_by_no_limit_but_one_that_names_it() {
-    if skipped() {
-        return;
-    }
-    let bench = Bench::new();
-    let all = bench.load(&closed(PacketMatch::default()));
-    let named = bench.load(&closed(PacketMatch {
-        icmp: vec![IcmpType::V4(3), IcmpType::V6(2), IcmpType::V6(131)],
-        ..PacketMatch::default()
-    }));
-    let mut routed = listener("fe80::7", 131);
-    routed.hop_limit = 2;
-    for (what, packet, essential, is_named) in [
-        ("fragmentation needed", message(V4, 3, 4), true, true),
-        ("port unreachable", message(V4, 3, 3), false, true),
-        ("packet too big", message(V6, 2, 0), true, true),
-        ("time exceeded", message(V6, 3, 0), false, false),
-        ("an answer of DHCP", between(V4, 67, 68), true, false),
-        ("from another port", between(V4, 68, 68), false, false),
-        (
-            "an answer of DHCP over IPv6",
-            between("fe80::7", 547, 546),
-            true,
-            false,
-        ),
-        ("from beyond the link", between(V6, 547, 546), false, false),
-        ("a listener report", listener("fe80::7", 131), true, true),
-        ("one without an address", listener("::", 143), true, false),
-        ("one from beyond the link", listener(V6, 131), false, true),
-        ("one that was forwarded", routed, false, true),
-        ("an echo request", ping(V6), false, false),
-    ] {
-        let packet = packet.bytes();
-        let expected = if essential {
-            Reason::Essential
-        } else {
-            Reason::Limited
-        };
-        assert_eq!(bench.send(&all, &packet), expected, "{what}");
-        let expected = match (is_named, essential) {
-            (true, _) => Reason::Limited,
-            (false, true) => Reason::Essential,
-            (false, false) => Reason::Passed,
-        };
-        assert_eq!(bench.send(&named, &packet), expected, "{what}, named");
     }
 }

@@ -58,6 +58,13 @@ pub(crate) fn ping(from: &str) -> Packet {
     Packet::of(from, protocol, vec![kind, 0, 0, 0, 0, 1, 0, 1])
 }
 
+/// An ICMP message of a type and code, of the source's IP version.
+pub(crate) fn message(from: &str, kind: u8, code: u8) -> Packet {
+    let mut packet = ping(from);
+    packet.payload[..2].copy_from_slice(&[kind, code]);
+    packet
+}
+
 /// An `ICMPv6` message of a type, from the link itself.
 pub(crate) fn icmp6(from: &str, kind: u8) -> Packet {
     let mut packet = Packet::of(from, 58, vec![kind, 0, 0, 0, 0, 0, 0, 0]);

@@ -4,7 +4,7 @@ use floodwall_limiter::{Nanos, Scope};
 use floodwall_xdp::{Action, Reason, Rules};
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{ACK, Packet, SYN, icmp6, ping, sctp, tcp, udp},
 };
 
@@ -109,9 +109,7 @@ fn wrong() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn whole_packets_are_understood_and_cut_ones_are_malformed() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     for (what, packet, needed) in kinds() {
@@ -133,9 +131,7 @@ const ETHERNET: usize = 14;
 
 #[test]
 fn a_blocked_source_is_recognised_in_every_kind_of_packet() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     bench.block("198.51.100.7", Scope::Host, Nanos::MAX);
@@ -148,9 +144,7 @@ fn a_blocked_source_is_recognised_in_every_kind_of_packet() {
 
 #[test]
 fn ports_are_found_behind_everything_but_in_later_fragments() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     bench.block("198.51.100.7", Scope::Listeners, Nanos::MAX);
@@ -177,9 +171,7 @@ fn ports_are_found_behind_everything_but_in_later_fragments() {
 
 #[test]
 fn wrong_packets_are_malformed_and_nothing_else() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let drop = bench.load(&rules());
     let pass = bench.load(&Rules {
@@ -196,9 +188,7 @@ fn wrong_packets_are_malformed_and_nothing_else() {
 
 #[test]
 fn only_the_link_itself_discovers_neighbours() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     bench.block("fe80::1", Scope::Host, Nanos::MAX);

@@ -5,7 +5,7 @@ use floodwall_xdp::{Fate, Outcome, PacketKey, PacketLimit, Reason, Rules};
 
 use super::{
     budgets::limit,
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{SYN, tcp, udp},
 };
 
@@ -20,9 +20,7 @@ fn fate(outcome: Outcome, reason: Reason, limit: Option<&str>, shadowed: &[&str]
 
 #[test]
 fn a_probe_starts_from_the_present_state_and_leaves_no_trace() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let shadow = PacketLimit {
         shadow: true,

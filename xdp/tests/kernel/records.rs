@@ -7,15 +7,13 @@ use floodwall_limiter::{
 use floodwall_xdp::Reason;
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{SYN, ping, tcp, udp},
 };
 
 #[test]
 fn a_listed_block_counts_the_packets_and_bytes_it_drops_and_no_others() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     let book = BlockBook::over(bench.filter.memory().blocks);

@@ -4,8 +4,9 @@ use floodwall_limiter::{Nanos, Quota, Scope};
 use floodwall_xdp::{Action, BlockAction, Checks, Loaded, Outcome, Rules};
 
 use super::{
-    harness::{Bench, rules, skipped},
-    packet::{ACK, FIN, Packet, RST, SYN, sum, tcp, udp},
+    answer,
+    harness::{Bench, needs_root, rules},
+    packet::{ACK, FIN, Packet, RST, SYN, tcp, udp},
 };
 
 const V4: &str = "198.51.100.7";
@@ -41,7 +42,7 @@ fn segment(from: &str, flags: u8, text: usize) -> Packet {
 const SEQUENCE: u32 = 0xffff_fff0;
 const ACKNOWLEDGED: u32 = 0x0102_0304;
 
-/// What an answer says, once everything that is the same in all of them is checked.
+/// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
     sequence: u32,
@@ -50,48 +51,17 @@ struct Said {
 }
 
 fn read(answer: &[u8], question: &[u8], tags: usize) -> Said {
-    let network = 14 + 4 * tags;
-    assert_eq!(answer[0..6], question[6..12], "to whom it came from");
-    assert_eq!(answer[6..12], question[0..6]);
-    assert_eq!(answer[12..network], question[12..network], "in its VLAN");
-    let (header, asked) = (&answer[network..], &question[network..]);
-    let (length, addresses) = if header[0] >> 4 == 4 {
-        assert_eq!(header[0], 0x45, "no options");
-        assert_eq!(header[2..4], [0, 40]);
-        assert_eq!(sum(&header[..20]), 0xffff);
-        assert_eq!((header[8], header[9]), (64, 6));
-        assert_eq!(header[12..16], asked[16..20]);
-        assert_eq!(header[16..20], asked[12..16]);
-        (20, &header[12..20])
-    } else {
-        assert_eq!(header[0..4], [0x60, 0, 0, 0]);
-        assert_eq!(header[4..8], [0, 20, 6, 64]);
-        assert_eq!(header[8..24], asked[24..40]);
-        assert_eq!(header[24..40], asked[8..24]);
-        (40, &header[8..40])
-    };
-    let reset = &header[length..];
-    assert_eq!(reset.len(), 20, "nothing behind it");
-    assert_eq!(
-        reset[0..4],
-        [443_u16.to_be_bytes(), 40_000_u16.to_be_bytes()].concat()
-    );
-    assert_eq!(reset[12], 5 << 4);
-    let pseudo = [addresses, &[0, 6, 0, 20]].concat();
-    assert_eq!(sum(&[&pseudo, reset].concat()), 0xffff);
-    let word = |at: usize| u32::from_be_bytes(reset[at..at + 4].try_into().unwrap());
+    let reset = answer::segment(answer, question, tags, 20);
     Said {
-        sequence: word(4),
-        acknowledged: word(8),
+        sequence: answer::word(reset, 4),
+        acknowledged: answer::word(reset, 8),
         flags: reset[13],
     }
 }
 
 #[test]
 fn a_segment_is_answered_with_the_reset_that_it_asks_for() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let (bench, program) = blocked(1000);
     // RFC 9293, 3.10.7.1.
     let at = |sequence| Said {
@@ -154,9 +124,7 @@ fn a_segment_is_answered_with_the_reset_that_it_asks_for() {
 
 #[test]
 fn what_may_not_be_answered_is_dropped() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let (bench, program) = blocked(1000);
     let group = {
         let mut frame = segment(V4, SYN, 0).bytes();
@@ -181,9 +149,7 @@ fn what_may_not_be_answered_is_dropped() {
 
 #[test]
 fn resets_go_out_at_their_rate_and_the_rest_is_dropped() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let (bench, program) = blocked(7);
     let packet = segment(V4, SYN, 0).bytes();
     let answers = (0..50)

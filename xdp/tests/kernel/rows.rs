@@ -3,7 +3,7 @@
 use floodwall_xdp::{PreFilter, Reason};
 
 use super::{
-    harness::{Instance, skipped},
+    harness::{Instance, needs_root},
     life_cycle::denying,
     namespace::{Namespace, eventually, index, ip},
     packet::{ACK, tcp},
@@ -33,9 +33,7 @@ fn link(name: &str, number: &str, into: &str) {
 
 #[test]
 fn interfaces_whose_numbers_are_alike_or_large_are_counted_apart() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     // The last two are beyond the numbers that have rows.
     let all = [
@@ -64,9 +62,7 @@ fn interfaces_whose_numbers_are_alike_or_large_are_counted_apart() {
 
 #[test]
 fn an_interface_that_is_made_begins_at_zero_and_the_totals_stay() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let mut instance = Instance::on(&["right", "later"]);
     instance.0.required = false;
@@ -88,9 +84,7 @@ fn an_interface_that_is_made_begins_at_zero_and_the_totals_stay() {
 
 #[test]
 fn counts_go_on_after_a_restart() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let namespace = Namespace::new();
     let mut instance = Instance::on(&["left", "right"]);
     let filter = instance.leased(&denying(1));

@@ -4,7 +4,7 @@ use floodwall_limiter::{Nanos, Quota, Scope};
 use floodwall_xdp::{PacketKey, PacketLimit, Reason, Rules, Sample, Samples};
 
 use super::{
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     namespace::{Namespace, index},
     packet::{SYN, ping, tcp, udp},
 };
@@ -25,9 +25,7 @@ fn all(bench: &Bench, samples: &mut Samples) -> Vec<Sample> {
 
 #[test]
 fn a_sample_says_who_where_to_and_why() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let _namespace = Namespace::new();
     let bench = Bench::new();
     let mut samples = bench.filter.samples().unwrap();
@@ -81,9 +79,7 @@ fn a_sample_says_who_where_to_and_why() {
 
 #[test]
 fn there_are_never_more_than_the_rate() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let mut samples = bench.filter.samples().unwrap();
     let program = bench.load(&sampling(5));
@@ -109,9 +105,7 @@ fn there_are_never_more_than_the_rate() {
 
 #[test]
 fn nobody_who_takes_samples_out_loses_those_that_find_no_room() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&sampling(1 << 20));
     let packet = udp("198.51.100.7", 53).bytes();

@@ -5,15 +5,13 @@ use floodwall_xdp::{PacketKey, PacketLimit, Reason, Rules};
 
 use super::{
     budgets::limit,
-    harness::{Bench, rules, skipped},
+    harness::{Bench, needs_root, rules},
     packet::{ACK, SYN, arp, icmp6, ping, tcp, udp},
 };
 
 #[test]
 fn without_limits_and_lists_every_good_packet_passes() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     let v4 = "198.51.100.7";
@@ -37,9 +35,7 @@ fn without_limits_and_lists_every_good_packet_passes() {
 
 #[test]
 fn a_block_drops_what_its_scope_says_until_it_ends() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let program = bench.load(&rules());
     let end = Nanos::from_secs(5);
@@ -95,9 +91,7 @@ fn a_block_drops_what_its_scope_says_until_it_ends() {
 
 #[test]
 fn lists_come_before_blocks_and_limits_and_allow_wins() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let bench = Bench::new();
     let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let closed = PacketLimit {

@@ -2,7 +2,7 @@
 
 use super::{
     Address, Checks, Datagram, Facts, Frame, Malformed, Odd, odd,
-    transport::{self, Place, TCP, Transport, ports},
+    transport::{self, Place, Transport, ports},
 };
 use crate::{
     bytes::{Bytes, Window},
@@ -61,7 +61,8 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         .with(odd(checks, CHECK_LENGTHS, Odd::LENGTH, || {
             total < length || !bytes.reaches(place.end) || fragment.is_bad(total, length)
         }));
-    let essential = transport.udp_ports == DHCP_ANSWER || transport.message == FRAGMENTATION_NEEDED;
+    let path_mtu = transport.message == FRAGMENTATION_NEEDED;
+    let essential = transport.udp_ports == DHCP_ANSWER || path_mtu;
     Ok(Frame::Ip(Datagram {
         source: Address::v4(source),
         protocol: transport.protocol,
@@ -70,6 +71,7 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         facts: transport
             .facts
             .with(Facts::ESSENTIAL.when(essential))
+            .with(Facts::PATH_MTU.when(path_mtu))
             .forgotten(bytes),
         odd,
         network: at,
@@ -89,8 +91,7 @@ fn transport<B: Bytes + ?Sized>(
     if fragment.offset() == 0 {
         return transport::parse(bytes, place, number, ICMP, checks);
     }
-    // It would overwrite the flags that the first fragment showed (RFC 3128).
-    if fragment.offset() == 1 && number == TCP {
+    if transport::is_overlapped(number, usize::from(fragment.offset()) * 8) {
         return Err(Malformed);
     }
     bytes.window::<0>(place.at).ok_or(Malformed)?;

@@ -2,7 +2,7 @@
 
 use super::{
     Address, Checks, Datagram, Facts, Frame, Malformed, Odd, odd,
-    transport::{self, Place, TCP, Transport, ports},
+    transport::{self, Place, Transport, ports},
 };
 use crate::{
     bytes::{Bytes, Forget as _, Window},
@@ -75,9 +75,12 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         .with(odd(checks, CHECK_LENGTHS, Odd::LENGTH, || {
             !jumbo && (!bytes.reaches(end) || walked.ends_badly(end))
         }));
+    let path_mtu = transport.protocol == ICMPV6 && transport.kind() == PACKET_TOO_BIG;
+    let essential = path_mtu || is_essential(transport, source, hops);
     let facts = transport
         .facts
-        .with(Facts::ESSENTIAL.when(is_essential(transport, source, hops)));
+        .with(Facts::ESSENTIAL.when(essential))
+        .with(Facts::PATH_MTU.when(path_mtu));
     Ok(Frame::Ip(Datagram {
         source: Address::v6(source[0], source[1]),
         protocol: transport.protocol,
@@ -120,15 +123,14 @@ fn is_martian<B: Bytes + ?Sized>(
     unspecified || mapped || loopback && !bytes.is_looped()
 }
 
-/// Packet too big from anywhere; from the link itself an answer of DHCP, and the messages of multicast
-/// listener discovery (RFC 2710 and 3810: a hop limit of one, and a link-local source or none).
+/// From the link itself an answer of DHCP, and the messages of multicast listener discovery (RFC 2710 and 3810: a hop
+/// limit of one, and a link-local source or none).
 #[inline(always)]
 fn is_essential(transport: Transport, source: [u64; 2], hops: u8) -> bool {
     if transport.protocol == ICMPV6 {
-        let kind = (transport.message >> 8) as u8;
-        let report = matches!(kind, 130..=132 | 143);
+        let report = matches!(transport.kind(), 130..=132 | 143);
         let linked = is_link_local(source) || source == [0, 0];
-        return kind == PACKET_TOO_BIG || report && hops == 1 && linked;
+        return report && hops == 1 && linked;
     }
     transport.udp_ports == DHCP_ANSWER && is_link_local(source)
 }
@@ -218,8 +220,7 @@ fn walk<B: Bytes + ?Sized>(
         part,
     };
     if kinds & LATER != 0 {
-        // It would overwrite the flags that the first fragment showed (RFC 3128).
-        if fragment & FRAGMENT_OFFSET == 8 && next == TCP {
+        if transport::is_overlapped(next, usize::from(fragment & FRAGMENT_OFFSET)) {
             return Err(Malformed);
         }
         return Ok(walked(transport::of_later_fragment(next, ICMPV6)));

@@ -6,7 +6,7 @@ use crate::{
     rules::{CHECK_LENGTHS, CHECK_TCP_FLAGS},
 };
 
-pub(super) const TCP: u8 = 6;
+const TCP: u8 = 6;
 const IGMP: u8 = 2;
 const UDP: u8 = 17;
 const GRE: u8 = 47;
@@ -69,6 +69,12 @@ pub(super) struct Transport {
 }
 
 impl Transport {
+    /// ICMP's type.
+    #[inline(always)]
+    pub(super) const fn kind(self) -> u8 {
+        (self.message >> 8) as u8
+    }
+
     /// The same without what led to it: see [`Bytes::forget`].
     #[inline(always)]
     pub(super) fn forgotten<B: Bytes + ?Sized>(self, bytes: &B) -> Self {
@@ -108,6 +114,14 @@ pub(super) fn parse<B: Bytes + ?Sized>(
         ESP => opaque::<B, ESP_HEADER>(bytes, place, number, checks),
         _ => opaque::<B, 0>(bytes, place, number, checks),
     }
+}
+
+/// Whether a later fragment, so many bytes behind the first, would overwrite what the first one showed of the transport
+/// header: TCP's flags (RFC 3128) and what is behind them, or the kind of SCTP's first chunk. The first fragment has
+/// all of it, or is malformed itself.
+#[inline(always)]
+pub(super) fn is_overlapped(number: u8, offset: usize) -> bool {
+    number == TCP && offset < TCP_HEADER || number == SCTP && offset < SCTP_HEADER
 }
 
 /// What is known of a transport whose header is in another fragment.
@@ -171,11 +185,11 @@ const BOGUS: u64 = {
     let mut bogus = 0;
     let mut flags = 0;
     while flags < 64 {
-        let null = flags == 0;
         let contradiction = flags & SYN != 0 && flags & (FIN | RST) != 0;
-        // A Xmas packet, too.
         let unfounded = flags & (FIN | ACK) == FIN;
-        if null || contradiction || unfounded {
+        // Nothing at all, a Xmas packet, and all that RFC 9293, 3.10.7.4 drops for want of an acknowledgement.
+        let nameless = flags & (SYN | RST | ACK) == 0;
+        if contradiction || unfounded || nameless {
             bogus |= 1 << flags;
         }
         flags += 1;

@@ -53,6 +53,7 @@ fn facts(datagram: Datagram) -> parser::Facts {
         },
         opens: has(Facts::OPENS),
         essential: has(Facts::ESSENTIAL),
+        path_mtu: has(Facts::PATH_MTU),
         resettable: has(Facts::RESETTABLE),
         authenticated: has(Facts::AUTHENTICATED),
         odd: datagram

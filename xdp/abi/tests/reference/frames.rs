@@ -34,7 +34,7 @@ fn version4() -> impl Strategy<Value = Packet> {
     let fragment = prop_oneof![
         4 => Just(0_u16),
         1 => Just(0x2000),
-        2 => prop::sample::select(vec![1_u16, 2, 0x2001, 0x2010, 0x1fff, 0x3fff, 0x4000]),
+        2 => prop::sample::select(vec![1_u16, 2, 3, 0x2001, 0x2010, 0x1fff, 0x3fff, 0x4000]),
     ];
     (addresses, options, fragment, ttl(), transport(1)).prop_map(
         |((from, to), options, fragment, ttl, (protocol, payload))| {
@@ -77,7 +77,7 @@ fn extension() -> impl Strategy<Value = (u8, Vec<u8>)> {
     let options = (prop::sample::select(vec![0_u8, 43, 60]), 0..3_u8)
         .prop_map(|(number, units)| (number, body(units, usize::from(units) * 8 + 7)));
     let authentication = (1..5_u8).prop_map(|units| (51, body(units, usize::from(units) * 4 + 7)));
-    let fields = vec![0_u16, 1, 6, 8, 9, 16, 17, 0xfff8, 0xfff9];
+    let fields = vec![0_u16, 1, 6, 8, 9, 16, 17, 24, 0xfff8, 0xfff9];
     let fragment = prop::sample::select(fields).prop_map(|field| {
         let [high, low] = field.to_be_bytes();
         (44, vec![0, high, low, 0, 0, 0, 9])

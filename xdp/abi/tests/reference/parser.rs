@@ -27,6 +27,7 @@ pub(crate) struct Facts {
     pub(crate) icmp: Kind,
     pub(crate) opens: bool,
     pub(crate) essential: bool,
+    pub(crate) path_mtu: bool,
     pub(crate) resettable: bool,
     pub(crate) authenticated: bool,
     /// All that speaks against it, in the order in which it is found.
@@ -205,13 +206,20 @@ fn transport(ip: &Ip<'_>) -> Option<Facts> {
         icmp: Kind::None,
         opens: false,
         essential: false,
+        path_mtu: false,
         resettable: false,
         authenticated: ip.authenticated,
         odd: Vec::new(),
     };
     let later = ip.fragment.is_some_and(|fragment| fragment.offset > 0);
     if later {
-        if ip.protocol == 6 && ip.fragment.is_some_and(|fragment| fragment.offset == 8) {
+        // Neither flags nor the kind of a chunk may be overwritten.
+        let hidden = match ip.protocol {
+            6 => 20,
+            132 => 16,
+            _ => 0,
+        };
+        if ip.fragment.is_some_and(|fragment| fragment.offset < hidden) {
             return None;
         }
         if ip.protocol == icmp {
@@ -246,8 +254,8 @@ fn transport(ip: &Ip<'_>) -> Option<Facts> {
             facts.opens = syn && !ack;
             facts.resettable = !reset && whole;
             bad_length |= length < 20 || whole && !holds(length);
-            let none = flags.trailing_zeros() >= 6;
-            bad_flags = none || syn && (fin || reset) || fin && !ack;
+            let opens_or_goes_on = syn || reset || ack;
+            bad_flags = !opens_or_goes_on || syn && (fin || reset) || fin && !ack;
         }
         17 => {
             let length = be16(header, 4);
@@ -269,10 +277,14 @@ fn transport(ip: &Ip<'_>) -> Option<Facts> {
         }
         _ => {}
     }
+    facts.path_mtu = match facts.icmp {
+        Kind::V4(3) => header[1] == 4,
+        Kind::V6(2) => true,
+        _ => false,
+    };
     facts.essential = match (ip.source, facts.icmp, udp_ports) {
-        (IpAddr::V4(_), Kind::V4(3), _) => header[1] == 4,
+        _ if facts.path_mtu => true,
         (IpAddr::V4(_), _, Some(ports)) => ports == (67, 68),
-        (IpAddr::V6(_), Kind::V6(2), _) => true,
         (IpAddr::V6(from), Kind::V6(130..=132 | 143), _) => {
             ip.ttl == 1 && (from.is_unicast_link_local() || from.is_unspecified())
         }

@@ -4,8 +4,8 @@ use floodwall_xdp::{Action, Reason, Rules};
 
 use super::{
     super::{
-        harness::{rules, skipped},
-        packet::{Packet, SYN, tcp, udp},
+        harness::{needs_root, rules},
+        packet::{Packet, SYN, sctp, tcp, udp},
     },
     Checked, MORE, Outside, V4, V6, unchecked,
 };
@@ -50,9 +50,7 @@ fn fragments_are_dropped_when_the_rules_have_none() {
 
 #[test]
 fn fragments_that_hide_the_transport_header_are_malformed() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let outside = Outside::new();
     let program = outside.bench.load(&unchecked(|_| {}));
     let tiny = |packet: Packet, bytes: usize| {
@@ -93,6 +91,31 @@ fn fragments_that_hide_the_transport_header_are_malformed() {
             Reason::Malformed,
         ),
         (
+            "TCP again from its seventeenth byte",
+            tcp(V4, 443, SYN).fragment(2).bytes(),
+            Reason::Malformed,
+        ),
+        (
+            "TCP behind its header",
+            tcp(V4, 443, SYN).fragment(3).bytes(),
+            Reason::Passed,
+        ),
+        (
+            "SCTP again from its ninth byte",
+            sctp(V4, 443, 1).fragment(1).bytes(),
+            Reason::Malformed,
+        ),
+        (
+            "SCTP behind its first chunk's header",
+            sctp(V4, 443, 1).fragment(2).bytes(),
+            Reason::Passed,
+        ),
+        (
+            "SCTP over IPv6 again from its ninth byte",
+            sctp(V6, 443, 1).behind(44, &[0, 0, 8, 0, 0, 0, 9]).bytes(),
+            Reason::Malformed,
+        ),
+        (
             "UDP from its ninth byte",
             udp(V4, 443).fragment(1).bytes(),
             Reason::Passed,
@@ -116,9 +139,7 @@ fn fragments_that_hide_the_transport_header_are_malformed() {
 
 #[test]
 fn what_is_allowed_may_be_bogus() {
-    if skipped() {
-        return;
-    }
+    needs_root!();
     let outside = Outside::new();
     let program = outside.bench.load(&Rules {
         allow: vec!["198.51.100.0/24".parse().unwrap()],
