@@ -18,7 +18,7 @@ pub(crate) struct Scene {
     pub(crate) good: Host,
     instance: Instance,
     /// After the hosts, which are plugged into it.
-    wire: Wire,
+    pub(crate) wire: Wire,
 }
 
 impl Scene {

@@ -8,4 +8,5 @@ mod edge;
 mod frame;
 mod reload;
 mod seen;
+mod strangers;
 mod top;
