@@ -1,11 +1,17 @@
 //! One generation's program: loaded, its lists and ports filled, not attached yet.
 
-use std::{path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
+use crate::{Error, Mapped, compile::Compiled, shared::LoadedLimit};
 use aya::{
     Ebpf, EbpfLoader, Pod, include_bytes_aligned,
     maps::{Map, MapData},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall_xdp_abi::{
     self as abi,
@@ -16,9 +22,6 @@ use floodwall_xdp_abi::{
     },
     rules::INJECTED_CLOCK,
 };
-use std::sync::atomic::AtomicU64;
-
-use crate::{Error, Mapped, compile::Compiled, shared::LoadedLimit};
 
 static OBJECT: &[u8] = include_bytes_aligned!("../floodwall.bpf.o");
 
@@ -89,6 +92,25 @@ pub(crate) enum Maps<'a> {
     Own { sets: u64 },
 }
 
+/// How often a load is tried that a signal has broken off; as often as libbpf tries.
+const ATTEMPTS: u32 = 5;
+
+/// Gives the program to the verifier, which lets go of it (`EAGAIN`) when a signal comes for its thread.
+fn verify(xdp: &mut Xdp) -> Result<(), ProgramError> {
+    let broken_off = |error: &ProgramError| {
+        matches!(error, ProgramError::LoadError { io_error, .. }
+            if io_error.kind() == io::ErrorKind::WouldBlock)
+    };
+    let mut loaded = xdp.load();
+    for _ in 1..ATTEMPTS {
+        if !loaded.as_ref().is_err_and(broken_off) {
+            break;
+        }
+        loaded = xdp.load();
+    }
+    loaded
+}
+
 impl Loaded {
     /// Loads the program, and fills the maps of its generation.
     ///
@@ -135,9 +157,7 @@ impl Loaded {
         this.fill(CLASSES, &classes)?;
         this.fill(LIST_V4, &lists.v4)?;
         this.fill(LIST_V6, &lists.v6)?;
-        this.xdp()?
-            .load()
-            .map_err(|error| Error::kernel("load the XDP program", error))?;
+        verify(this.xdp()?).map_err(|error| Error::kernel("load the XDP program", error))?;
         Ok(this)
     }
 
