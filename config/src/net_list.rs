@@ -1,7 +1,7 @@
 //! Lists of networks: in the configuration, or in files that it names.
 //!
 //! A file has one entry a line: an address, a network, or a range of addresses `a-b`; or what `ipset save`
-//! writes. Everything after `#` or `;` is a comment.
+//! writes. Everything after `#` or `;` is a comment. Lines may end as on Windows, and the file begin with a byte order mark.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -75,7 +75,8 @@ fn item_file(item: Cursor<'_>, path: &Path) -> Option<Vec<IpNet>> {
     };
     let mut nets = Vec::new();
     let mut right = true;
-    for (index, line) in content.lines().enumerate() {
+    let text = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content);
+    for (index, line) in text.lines().enumerate() {
         if let Err(Wrong { found, allowed }) = entry(line, &mut nets) {
             let start = line.len() - line.trim_start().len();
             let place = Place {
@@ -88,6 +89,8 @@ fn item_file(item: Cursor<'_>, path: &Path) -> Option<Vec<IpNet>> {
     }
     right.then_some(nets)
 }
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn content(path: &Path) -> Result<String, String> {
     let words = |error: std::io::Error| error.to_string();
@@ -131,7 +134,10 @@ fn entry(line: &str, nets: &mut Vec<IpNet>) -> Result<(), Wrong> {
     let line = line
         .find(['#', ';'])
         .map_or(line, |comment| &line[..comment]);
-    let mut words = line.split_ascii_whitespace();
+    // `ipset restore` would complain of what it has already; here the same network may come again.
+    let mut words = line
+        .split_ascii_whitespace()
+        .filter(|word| !matches!(*word, "-exist" | "-!"));
     match words.next() {
         // What `ipset save` writes of the set itself.
         None | Some("create" | "COMMIT") => Ok(()),
@@ -219,6 +225,8 @@ mod tests {
                 &[],
             ),
             ("add bad 198.51.100.0/24", &["198.51.100.0/24"]),
+            ("add -exist bad 198.51.100.0/24\r", &["198.51.100.0/24"]),
+            ("-! add bad 2001:db8::/32", &["2001:db8::/32"]),
             (
                 "add bad 198.51.100.7 timeout 0 packets 3 bytes 180",
                 &["198.51.100.7/32"],
