@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use floodwall_config::Action;
+use floodwall_config::{Action, path};
 use floodwall_limiter::Nanos;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::{
     generation::Generation,
     host::Host,
     key::Subject,
-    path, protection,
+    protection,
     request::{RequestView, host_of},
     route::Route,
     split,
@@ -148,7 +148,7 @@ pub fn explain(host: &Host, question: &Question) -> Result<Explanation, Nonsense
         return Err(Nonsense::Url(question.url.clone()));
     }
     let path = path::normalized(uri.path(), generation.slashes)
-        .map_err(|fault| Nonsense::Path(question.url.clone(), fault.what))?;
+        .map_err(|odd| Nonsense::Path(question.url.clone(), odd.0))?;
     http::Method::from_bytes(question.method.as_bytes())
         .map_err(|_| Nonsense::Method(question.method.clone()))?;
     let headers = headers(question)?;

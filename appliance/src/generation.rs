@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use floodwall_config::{
     BlockBudget, Config, GateIndex, KeyPart, LimitIndex, Problems, Related, UpstreamIndex,
+    path::Slashes,
 };
 use floodwall_limiter::{Nanos, Prefixes, Secret, clock::Clock};
 
@@ -13,7 +14,6 @@ use crate::{
     gate::Gate,
     limit::Limit,
     networks::Networks,
-    path::Slashes,
     protection::Protection,
     route::Router,
     server::tls::Acceptor,

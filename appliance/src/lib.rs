@@ -31,7 +31,6 @@ pub mod limit;
 pub mod mirror;
 pub mod networks;
 pub mod pages;
-pub mod path;
 pub mod protection;
 pub mod proxy;
 pub mod redirect;

@@ -38,6 +38,7 @@ mod named_file;
 mod net;
 mod net_list;
 mod packet_limit;
+pub mod path;
 mod prefilter;
 mod problem;
 mod protection;

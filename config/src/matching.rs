@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use regex::{Regex, RegexBuilder};
 
 use crate::HeaderName;
+use crate::path::{Slashes, normalized};
 use crate::read::{Cursor, Fields, counted, text, unique_list};
 use crate::section::{Key, ONE, Section, Shape, TEXT};
 
@@ -221,10 +222,13 @@ pub(crate) fn path(value: Cursor<'_>) -> Option<String> {
         && path
             .chars()
             .all(|c| ('!'..='~').contains(&c) && !"?#".contains(c));
-    if plain {
-        Some(path.into())
-    } else {
-        value.refuse("a path that begins with /, as it stands on the wire")
+    if !plain {
+        return value.refuse("a path that begins with /, as it stands on the wire");
+    }
+    // Requests come to it in this spelling.
+    match normalized(path, Slashes::Keep) {
+        Ok(spelled) => Some(spelled.into_owned()),
+        Err(odd) => value.refuse_as(format!("{odd}: `{path}`"), "a path that requests can have"),
     }
 }
 

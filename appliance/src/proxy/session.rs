@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use floodwall_config::path::{self, Slashes};
 use http::{StatusCode, Version, header};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use crate::{
-    path::{self, Slashes},
     request::{RequestView, host_of},
     server::{
         connection::{Connection, Rules},
@@ -97,7 +97,8 @@ pub(super) fn check(session: &mut Session, rules: &Rules) -> Result<(), Fault> {
 pub(super) fn normalize(session: &mut Session, slashes: Slashes) -> Result<(), Fault> {
     let head = session.req_header_mut();
     let target = str::from_utf8(head.raw_path()).unwrap_or("/");
-    if let Cow::Owned(spelled) = path::normalized(target, slashes)? {
+    let spelled = path::normalized(target, slashes).map_err(|odd| Fault::malformed(odd.0))?;
+    if let Cow::Owned(spelled) = spelled {
         let uri = spelled.parse().map_err(|_| NO_TARGET)?;
         head.set_uri(uri);
     }

@@ -158,6 +158,9 @@ fn a_path_is_spelled_once() {
         "/a%zz",
         "/a\\b",
         "/a/..;/b",
+        "/a/..%2f..%2fb",
+        "/a%5c..",
+        "/%2e%2e%5Cb",
     ] {
         assert_eq!(asked(target), 400, "{target}");
     }

@@ -145,6 +145,32 @@ fn connections_are_bounded_for_each_client() {
     );
 }
 
+/// Whoever they are from.
+#[test]
+fn connections_are_bounded_in_all() {
+    let (web, origin) = (Loopback::free(), Origin::start());
+    let yaml = front(web, origin.address()).with("max: {", "max: { connections: 3,");
+    let floodwall = Floodwall::start(&yaml);
+    let somebody = || Client::of(web).from(Loopback::claim().ip());
+    let mut held: Vec<_> = (0..3)
+        .map(|_| somebody().connect().expect("a connection"))
+        .collect();
+    for connection in &mut held {
+        assert_eq!(connection.get("/").expect("a response").status, 200);
+    }
+    let fourth = somebody()
+        .connect()
+        .and_then(|mut connection| connection.get("/"));
+    fourth.expect_err("a fourth connection");
+    assert_eq!(floodwall.status()["connections"]["refused_full"], 1);
+    held.pop();
+    eventually!(
+        somebody()
+            .try_send(&Request::get("/"))
+            .is_ok_and(|response| response.status == 200)
+    );
+}
+
 #[test]
 fn a_connection_without_a_request_ends() {
     let (web, origin) = (Loopback::free(), Origin::start());

@@ -36,6 +36,8 @@ fn the_first_route_that_matches_takes_the_request() {
             ),
             ("query", "{ path_prefix: /a, query: { page: \"2\" } }"),
             ("cookie", "{ path_prefix: /a, cookies: { uid: \"7\" } }"),
+            ("spelled", "{ path: \"/caf%c3%a9/%7Eme\" }"),
+            ("under", "{ path_prefix: \"/%63offee/\" }"),
             ("regex", "{ path_regex: \"^/img/[0-9]+\\\\.png$\" }"),
             ("prefix", "{ path_prefix: /a }"),
         ],
@@ -57,6 +59,12 @@ fn the_first_route_that_matches_takes_the_request() {
         (Request::get("/a?page=%32"), "query"),
         (Request::get("/a?page=22"), "prefix"),
         (Request::get("/a").header("Cookie", "b=1; uid=7"), "cookie"),
+        (Request::get("/x").host("a.b.example.net."), "suffix"),
+        // However the file spells a path, and however a client does.
+        (Request::get("/caf%C3%A9/~me"), "spelled"),
+        (Request::get("/caf%c3%A9/%7eme"), "spelled"),
+        (Request::get("/coffee/a"), "under"),
+        (Request::get("/c%6Fffee"), "under"),
         (Request::get("/img/12.png"), "regex"),
         (Request::get("/a/b/c"), "prefix"),
     ] {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::strict::Fault;
+use thiserror::Error;
 
 /// What is done to every path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +17,23 @@ pub enum Slashes {
     Keep,
 }
 
-const ODD_ESCAPE: Fault = Fault::malformed("a % in the path without two hexadecimal digits");
-const NUL: Fault = Fault::malformed("an escaped NUL in the path");
-const BACKSLASH: Fault = Fault::malformed("a backslash in the path");
-const ABOVE_ROOT: Fault = Fault::malformed("a path that climbs above its root");
-const HIDDEN_DOTS: Fault = Fault::malformed("a dot segment with parameters in the path");
+/// A path that no two servers would take for the same file, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct OddPath(pub &'static str);
+
+const ODD_ESCAPE: OddPath = OddPath("a % in the path without two hexadecimal digits");
+const NUL: OddPath = OddPath("an escaped NUL in the path");
+const BACKSLASH: OddPath = OddPath("a backslash in the path");
+const ABOVE_ROOT: OddPath = OddPath("a path that climbs above its root");
+const HIDDEN_DOTS: OddPath = OddPath("a dot segment with parameters in the path");
+const ESCAPED_SLASH: OddPath = OddPath("a dot segment beside an escaped slash in the path");
 
 /// The one spelling of a target's path, with the query as it is. A target that is no path stays as it is.
 ///
 /// # Errors
-/// The [`Fault`] of a path that no two servers would take for the same file.
-pub fn normalized(target: &str, slashes: Slashes) -> Result<Cow<'_, str>, Fault> {
+/// [`OddPath`], which says what is wrong.
+pub fn normalized(target: &str, slashes: Slashes) -> Result<Cow<'_, str>, OddPath> {
     let end = target.find('?').unwrap_or(target.len());
     let (path, query) = target.split_at(end);
     if !path.starts_with('/') || is_plain(path.as_bytes()) {
@@ -50,7 +56,7 @@ fn is_plain(path: &[u8]) -> bool {
 }
 
 /// Takes the escape from what needs none, and writes the others in capitals.
-fn unescape(path: &str) -> Result<String, Fault> {
+fn unescape(path: &str) -> Result<String, OddPath> {
     let mut out = String::with_capacity(path.len());
     let mut rest = path.chars();
     while let Some(next) = rest.next() {
@@ -86,7 +92,7 @@ fn is_unreserved(byte: char) -> bool {
 }
 
 /// RFC 3986, 5.2.4, but for a path that climbs above its root.
-fn without_dots(path: &str, slashes: Slashes) -> Result<String, Fault> {
+fn without_dots(path: &str, slashes: Slashes) -> Result<String, OddPath> {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
@@ -95,6 +101,7 @@ fn without_dots(path: &str, slashes: Slashes) -> Result<String, Fault> {
         match name {
             // Some servers take the parameters away first, and climb then.
             "." | ".." if name != segment => return Err(HIDDEN_DOTS),
+            _ if hides_dots(segment) => return Err(ESCAPED_SLASH),
             ".." if kept.pop().is_none() => return Err(ABOVE_ROOT),
             "." | ".." => {}
             "" if segment.is_empty() && !is_last && slashes == Slashes::Merge => continue,
@@ -115,11 +122,22 @@ fn without_dots(path: &str, slashes: Slashes) -> Result<String, Fault> {
     Ok(out)
 }
 
+/// Some servers take an escape from slashes, and climb then. Escapes are in capitals here.
+fn hides_dots(segment: &str) -> bool {
+    if !segment.contains('%') {
+        return false;
+    }
+    let segment = segment.replace("%5C", "%2F");
+    let mut parts = segment.split("%2F");
+    let is_dots = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+    segment.contains("%2F") && parts.any(is_dots)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn merged(target: &str) -> Result<String, Fault> {
+    fn merged(target: &str) -> Result<String, OddPath> {
         let once = normalized(target, Slashes::Merge)?.into_owned();
         let twice = normalized(&once, Slashes::Merge)?.into_owned();
         assert_eq!(once, twice, "{target}: once is enough");
@@ -165,7 +183,7 @@ mod tests {
             ("/%61dmin", "/admin"),
             ("/%7Euser", "/~user"),
             ("/a%2fb", "/a%2Fb"),
-            ("/a%2f..%2fb", "/a%2F..%2Fb"),
+            ("/a%2f..b%2f.c", "/a%2F..b%2F.c"),
             ("/%252e%252e/", "/%252e%252e/"),
             ("/caf%c3%a9", "/caf%C3%A9"),
             ("/a%20b", "/a%20b"),
@@ -203,6 +221,11 @@ mod tests {
             ("/a/..;/b", HIDDEN_DOTS),
             ("/a/.;x=y/b", HIDDEN_DOTS),
             ("/a/%2e.;/b", HIDDEN_DOTS),
+            ("/a%2f..%2fb", ESCAPED_SLASH),
+            ("/..%2fb", ESCAPED_SLASH),
+            ("/a/%2e%2e%5Cb", ESCAPED_SLASH),
+            ("/a%2F%2e;x=y%2fb", ESCAPED_SLASH),
+            ("/a%5c..", ESCAPED_SLASH),
         ] {
             assert_eq!(merged(target), Err(fault), "{target}");
         }
