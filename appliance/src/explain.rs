@@ -226,7 +226,9 @@ fn follow(
         protection,
         limits,
         split: route.and_then(|route| way::split(&route.rule, &subject)),
-        rewritten: route.and_then(|route| way::rewritten(&route.rule.rewrite, request.path)),
+        rewritten: route.and_then(|route| {
+            way::rewritten(&route.rule.rewrite, request.path, generation.slashes)
+        }),
         gate,
         changes: route.map_or(Vec::new(), |route| {
             changes::of(&route.rule, &generation.config, request)

@@ -27,6 +27,7 @@ const NUL: OddPath = OddPath("an escaped NUL in the path");
 const BACKSLASH: OddPath = OddPath("a backslash in the path");
 const ABOVE_ROOT: OddPath = OddPath("a path that climbs above its root");
 const HIDDEN_DOTS: OddPath = OddPath("a dot segment with parameters in the path");
+const MADE_DOTS: OddPath = OddPath("a path that is rewritten to one with dot segments");
 const ESCAPED_SLASH: OddPath = OddPath("a dot segment beside an escaped slash in the path");
 
 /// The one spelling of a target's path, with the query as it is. A target that is no path stays as it is.
@@ -43,6 +44,18 @@ pub fn normalized(target: &str, slashes: Slashes) -> Result<Cow<'_, str>, OddPat
     let mut spelled = without_dots(&unescaped, slashes)?;
     spelled.push_str(query);
     Ok(Cow::Owned(spelled))
+}
+
+/// As [`normalized`], of a path that was put together from a client's words: none of them may climb.
+///
+/// # Errors
+/// As there, and when there is a dot segment.
+pub fn joined(target: &str, slashes: Slashes) -> Result<Cow<'_, str>, OddPath> {
+    let path = target.split('?').next().unwrap_or_default();
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(MADE_DOTS);
+    }
+    normalized(target, slashes)
 }
 
 /// Nothing of it can be spelled in another way.
@@ -191,6 +204,16 @@ mod tests {
             ("/a/..?b", "/?b"),
         ] {
             assert_eq!(merged(target).as_deref(), Ok(expected), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_put_together_does_not_climb() {
+        let joined = |target| joined(target, Slashes::Merge).map(Cow::into_owned);
+        assert_eq!(joined("/a//b?c=/../"), Ok("/a/b?c=/../".into()));
+        assert_eq!(joined("/a/..b/.c"), Ok("/a/..b/.c".into()));
+        for target in ["/a/../b", "/a/.", "/..", "/a/./b"] {
+            assert_eq!(joined(target), Err(MADE_DOTS), "{target}");
         }
     }
 

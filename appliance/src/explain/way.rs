@@ -1,6 +1,9 @@
 //! The way that a route sends a request.
 
-use floodwall_config::{self as config, Action, Redirect, Rewrite, Takes};
+use floodwall_config::{
+    self as config, Action, Redirect, Rewrite, Takes,
+    path::{self, Slashes},
+};
 
 use super::{Here, Outcome, Rewritten};
 use crate::{facts::Facts, key::Subject, redirect, split};
@@ -23,10 +26,15 @@ pub(super) fn split(route: &config::Route, subject: &Subject<'_>) -> Option<Stri
 }
 
 /// What the upstream is asked for instead; none when a rewrite changes nothing.
-pub(super) fn rewritten(rewrite: &Rewrite, path: &str) -> Option<Rewritten> {
-    let new = rewrite.path.as_ref().map(|change| change.of(path));
+pub(super) fn rewritten(rewrite: &Rewrite, asked: &str, slashes: Slashes) -> Option<Rewritten> {
+    let new = rewrite.path.as_ref().map(|change| change.of(asked));
+    // One that no upstream gets is shown as it is.
+    let new = new.map(|new| match path::joined(&new, slashes) {
+        Ok(spelled) => spelled.into_owned(),
+        Err(_) => new,
+    });
     let rewritten = Rewritten {
-        path: new.filter(|new| new != path),
+        path: new.filter(|new| new != asked),
         host: rewrite.host.clone(),
     };
     (rewritten.path.is_some() || rewritten.host.is_some()).then_some(rewritten)

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use floodwall_config::Rewrite;
+use floodwall_config::{
+    Rewrite,
+    path::{self, Slashes},
+};
 use http::{HeaderValue, header};
-use pingora_error::Result;
+use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 
 use super::{Exchange, action, forged::Sender, view};
@@ -69,7 +72,7 @@ pub(super) fn rewrite(
     }
     match &ctx.route {
         Some(route) => {
-            retarget(request, &route.rule.rewrite, from)?;
+            retarget(request, &route.rule.rewrite, from, ctx.generation.slashes)?;
             edit(request, &route.request_headers, from, ctx)
         }
         None => Ok(()),
@@ -106,16 +109,24 @@ pub(super) fn copy_body(host: &Arc<Host>, ctx: &mut Exchange, part: &[u8], end: 
     }
 }
 
-/// Puts the route's path and host in the place of the client's.
-fn retarget(request: &mut RequestHeader, rewrite: &Rewrite, from: &RequestHeader) -> Result<()> {
-    if let Some(path) = &rewrite.path {
+/// Puts the route's path and host in the place of the client's. A path that is put together has one spelling as any
+/// other.
+fn retarget(
+    request: &mut RequestHeader,
+    rewrite: &Rewrite,
+    from: &RequestHeader,
+    slashes: Slashes,
+) -> Result<()> {
+    if let Some(new) = &rewrite.path {
         let asked = view(from);
-        let mut target = path.of(asked.path);
+        let mut target = new.of(asked.path);
         if let Some(query) = asked.query {
             target.push('?');
             target.push_str(query);
         }
-        request.set_raw_path(target.as_bytes())?;
+        let spelled = path::joined(&target, slashes)
+            .map_err(|odd| Error::explain(ErrorType::HTTPStatus(400), odd.0).into_down())?;
+        request.set_raw_path(spelled.as_bytes())?;
     }
     match &rewrite.host {
         Some(host) => request.insert_header(header::HOST, host.as_str()),

@@ -10,9 +10,8 @@ use super::Fault;
 const TWICE: Fault = Fault::malformed("a header field that there may be one of comes twice");
 
 /// Fields that say who asks, for what part, under which condition, and what the body is.
-static SINGULAR: [HeaderName; 10] = [
+static SINGULAR: [HeaderName; 9] = [
     header::AUTHORIZATION,
-    header::CONTENT_ENCODING,
     header::CONTENT_RANGE,
     header::CONTENT_TYPE,
     header::IF_MODIFIED_SINCE,

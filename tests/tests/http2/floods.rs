@@ -58,17 +58,40 @@ fn a_rapid_reset_ends_the_connection() {
     floodwall_tests::eventually!(floodwall.status()["requests"]["in_flight"] == 0);
 }
 
-/// Streams that the client has the server reset: by windows that overflow, or by DATA behind the end.
+/// What a client may do to a stream that has the server reset it, or end the connection.
+const MISTAKES: [(&str, fn(u32) -> Frame); 6] = [
+    ("a window that grows by nothing", |stream| {
+        Frame::new(kind::WINDOW_UPDATE, 0, stream, [0; 4])
+    }),
+    ("a window that overflows", |stream| {
+        Frame::new(kind::WINDOW_UPDATE, 0, stream, [0x7f, 0xff, 0xff, 0xff])
+    }),
+    ("DATA behind the end", |stream| {
+        Frame::data(stream, b"x", true)
+    }),
+    ("HEADERS behind the end", |stream| {
+        Frame::headers(stream, &[("x", "y")], true)
+    }),
+    ("a stream that depends on itself", |stream| {
+        let on = stream.to_be_bytes();
+        Frame::new(kind::PRIORITY, 0, stream, [&on[..], &[16]].concat())
+    }),
+    ("a priority that is cut off", |stream| {
+        Frame::new(kind::PRIORITY, 0, stream, [0; 4])
+    }),
+];
+
+/// Streams that the client has the server reset (CVE-2025-8671).
 #[test]
 fn made_you_reset_ends_the_connection() {
     let (web, origin, floodwall) = start();
-    for kind in [kind::WINDOW_UPDATE, kind::DATA] {
+    for (what, mistake) in MISTAKES {
         let mut client = Http2::connect(web).expect("a connection");
         let end = flood(&mut client, 20_000, |client| {
             let (stream, open) = get(client, PATIENT);
-            vec![open, Frame::new(kind, 0, stream, [0; 4])]
+            vec![open, mistake(stream)]
         });
-        assert_ne!(end, Some(reason::NO_ERROR), "{kind}");
+        assert_ne!(end, Some(reason::NO_ERROR), "{what}");
     }
     assert!(origin.count() < 1000, "{}", origin.count());
     floodwall_tests::eventually!(floodwall.status()["requests"]["in_flight"] == 0);

@@ -37,3 +37,29 @@ fn the_upstream_sees_the_new_target_and_everybody_else_the_clients() {
     assert_eq!(explained["rewritten"]["host"], "app.internal:81");
     assert_eq!(explained["path"], "/api/c");
 }
+
+/// What a client's words come to is no other file's name than the rules have judged.
+#[test]
+fn a_path_that_is_put_together_has_one_spelling_too() {
+    let (web, app) = (Loopback::free(), Origin::start());
+    let _floodwall = Floodwall::start(&front(
+        web,
+        app.address(),
+        "  - { name: joined, upstream: app, rewrite: { path_regex: { pattern: '^/j/([^/]*)-([^/]*)', replacement: '/in/$1/$2' } } }
+",
+    ));
+    let client = Client::of(web);
+    for (asked, seen) in [
+        ("/j/a-b?c=/../d", "/in/a/b?c=/../d"),
+        ("/j/-b", "/in/b"),
+        ("/j/..x-b", "/in/..x/b"),
+    ] {
+        assert_eq!(client.get(asked).status, 200, "{asked}");
+        assert_eq!(app.last().target, seen, "{asked}");
+    }
+    let before = app.count();
+    for asked in ["/j/..-b", "/j/.-b", "/j/x-%2E%2e"] {
+        assert_eq!(client.get(asked).status, 400, "{asked}");
+    }
+    assert_eq!(app.count(), before);
+}
