@@ -130,7 +130,9 @@ fn interim_responses_have_an_end() {
         hints += 1;
         answer = client.response().unwrap();
     }
-    assert_eq!((answer.status, hints), (502, 50));
+    // What was read together with the one too many may go with it.
+    assert_eq!(answer.status, 502);
+    assert!((10..=50).contains(&hints), "{hints}");
     floodwall.logged(|line| line["status"] == 502);
     assert_eq!(
         Http2::connect(web).unwrap().get("/").unwrap().status,
