@@ -34,7 +34,7 @@ pub struct Prefilter {
     pub limits: Vec<PacketLimit>,
     /// What a packet gets that cannot be parsed.
     pub malformed: Policy,
-    /// What a fragment gets that is not the first, and so says no port.
+    /// What IP fragments get, the first of a packet included. Those that hide a transport header are malformed.
     pub fragments: Policy,
     pub checks: Checks,
     pub blocks: BlockBudget,

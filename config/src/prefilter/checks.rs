@@ -7,9 +7,10 @@ use crate::section::{Key, Section, Shape};
 /// What becomes of packets that make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
-    /// TCP flags that exclude each other, or none at all: SYN with FIN, null and Xmas scans.
+    /// TCP flags that no sound host sends: SYN with FIN or RST, FIN without ACK, and none of SYN, RST and ACK, as in null
+    /// and Xmas scans.
     pub tcp_flags: Policy,
-    /// The same address, and port, at both ends.
+    /// The same address at both ends.
     pub land: Policy,
     /// Sources that nobody can have: loopback, multicast, broadcast, unspecified.
     pub martians: Policy,
@@ -23,7 +24,7 @@ pub(super) static SECTION: Section = Section {
         Key::new(
             "tcp_flags",
             Shape::Choice(POLICIES),
-            "TCP flags that exclude each other; default drop",
+            "TCP flags that no sound host sends; default drop",
         ),
         Key::new(
             "land",
