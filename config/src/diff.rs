@@ -295,10 +295,9 @@ fn budget(changes: &mut Changes, path: &str, old: &Grant, new: &Grant) {
         &new.rate,
         ToString::to_string,
     );
-    changes.edited(&format!("{path}.warm_up"), &old.warm_up, &new.warm_up);
-    changes.edited(&format!("{path}.adapt"), &old.adapt, &new.adapt);
-    changes.edited(&format!("{path}.count"), &old.count, &new.count);
-    changes.edited(&format!("{path}.cost"), &old.cost, &new.cost);
+    for ((key, old), (_, new)) in old.shapes().iter().zip(&new.shapes()) {
+        changes.edited(&format!("{path}.{key}"), old, new);
+    }
 }
 
 #[cfg(test)]

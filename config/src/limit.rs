@@ -16,7 +16,7 @@ pub(crate) use related::Known;
 pub use related::Related;
 
 use crate::read::{self, Cursor, Fields, choice, flag, share};
-use crate::section::{Key, SHARE, Section, Shape};
+use crate::section::{self, Key, SHARE, Section, Shape};
 use crate::units::Share;
 use crate::{HeaderName, KeyPart, Match, Response};
 use crate::{key, matching, response};
@@ -62,64 +62,55 @@ pub(crate) static SECTION: Section = Section {
     one_of: &["rate", "concurrency"],
 };
 
-static KEYS: [Key; 17] = {
-    let [rate, burst, concurrency, warm_up, adapt, count, cost, queue] = grant::KEYS;
-    [
-        Key::required(
-            "key",
-            key::KEY,
-            "what is counted by, such as client or [client, path]",
-        ),
-        rate,
-        burst,
-        concurrency,
-        warm_up,
-        adapt,
-        count,
-        cost,
-        queue,
-        Key::new(
-            "related",
-            Shape::Section(&related::SECTION),
-            "another limit or route whose load counts instead",
-        ),
-        Key::new(
-            "exceptions",
-            Shape::Pairs(&exception::SHAPE),
-            "VALUE, PREFIX* or CIDR to a rate, a concurrency or unlimited",
-        ),
-        Key::new(
-            "match",
-            Shape::Section(&matching::SECTION),
-            "only these requests; all by default",
-        ),
-        Key::new(
-            "absent",
-            Shape::Choice(ABSENT),
-            "what a request without the key is; default shared",
-        ),
-        Key::new(
-            "enforce",
-            SHARE,
-            "the part of the keys that is refused; default 100%",
-        ),
-        Key::new(
-            "shadow",
-            Shape::Flag,
-            "counts but never refuses; default false",
-        ),
-        Key::new(
-            "reject",
-            Shape::Section(&response::SECTION),
-            "what a refusal looks like",
-        ),
-        Key::new(
-            "block",
-            Shape::Section(&escalation::SECTION),
-            "when refusals become a block in the kernel",
-        ),
-    ]
-};
+static KEYS: [Key; OWN.len() + grant::KEYS.len()] = section::joined(&OWN, grant::KEYS);
+
+const OWN: [Key; 9] = [
+    Key::required(
+        "key",
+        key::KEY,
+        "what is counted by, such as client or [client, path]",
+    ),
+    Key::new(
+        "related",
+        Shape::Section(&related::SECTION),
+        "another limit or route whose load counts instead",
+    ),
+    Key::new(
+        "exceptions",
+        Shape::Pairs(&exception::SHAPE),
+        "VALUE, PREFIX* or CIDR to a rate, a concurrency or unlimited",
+    ),
+    Key::new(
+        "match",
+        Shape::Section(&matching::SECTION),
+        "only these requests; all by default",
+    ),
+    Key::new(
+        "absent",
+        Shape::Choice(ABSENT),
+        "what a request without the key is; default shared",
+    ),
+    Key::new(
+        "enforce",
+        SHARE,
+        "the part of the keys that is refused; default 100%",
+    ),
+    Key::new(
+        "shadow",
+        Shape::Flag,
+        "counts but never refuses; default false",
+    ),
+    Key::new(
+        "reject",
+        Shape::Section(&response::SECTION),
+        "what a refusal looks like",
+    ),
+    Key::new(
+        "block",
+        Shape::Section(&escalation::SECTION),
+        "when refusals become a block in the kernel",
+    ),
+];
 
 const ABSENT: &[&str] = &["shared", "skip"];
 
@@ -156,7 +147,7 @@ impl Limit {
         let reject = fields.or("reject", Response::read(429), Response::too_many_requests());
         let block = fields.optional("block", Escalation::read);
         let key = key?;
-        let fits = check_key(&fields, &key) & check_shapes(&fields, budget.as_ref());
+        let fits = check_key(&fields, &key) & grant::fits(&fields, budget.as_ref());
         let limit = Self {
             name: name?,
             key,
@@ -190,67 +181,6 @@ fn check_key(fields: &Fields<'_>, key: &[KeyPart]) -> bool {
             found,
             "only when `key` has a header, cookie or query",
         );
-        fits = false;
-    }
-    fits
-}
-
-/// What of a limit's shapes cannot stand beside another: the one that is refused, the other, and why.
-const APART: &[(&str, &str, &str)] = &[
-    ("burst", "concurrency", "it belongs to a rate"),
-    ("warm_up", "concurrency", "it belongs to a rate"),
-    ("adapt", "concurrency", "it belongs to a rate"),
-    ("count", "concurrency", "it belongs to a rate"),
-    ("cost", "concurrency", "it belongs to a rate"),
-    ("related", "concurrency", "it belongs to a rate"),
-    ("adapt", "warm_up", "the rate has one way to change"),
-    (
-        "cost",
-        "queue",
-        "a turn is given out before its cost is known",
-    ),
-    (
-        "related",
-        "queue",
-        "the load of others cannot be waited for",
-    ),
-    (
-        "warm_up",
-        "related",
-        "the load of others does not warm this limit",
-    ),
-    (
-        "adapt",
-        "related",
-        "the load of others is compared with a fixed rate",
-    ),
-    (
-        "cost",
-        "related",
-        "the load of others is counted in requests",
-    ),
-];
-
-/// What counts something other than requests has no turns, no curve and no cost.
-const BY_REQUESTS: &[&str] = &["queue", "warm_up", "adapt", "cost", "related"];
-
-/// Reports keys that mean nothing beside each other.
-fn check_shapes(fields: &Fields<'_>, budget: Option<&Grant>) -> bool {
-    let mut fits = true;
-    for (key, other, why) in APART {
-        if fields.has(key) && fields.has(other) {
-            let found = format!("it beside `{other}`, but {why}");
-            fields.refuse::<()>(key, found, "one of the two");
-            fits = false;
-        }
-    }
-    let by_requests = !matches!(budget, Some(Grant::Rate(rate)) if rate.count != Count::Requests);
-    for key in BY_REQUESTS
-        .iter()
-        .filter(|key| !by_requests && fields.has(key))
-    {
-        let found = "it beside a `count` of something else than requests";
-        fields.refuse::<()>(key, found, "only with `count: requests`");
         fits = false;
     }
     fits

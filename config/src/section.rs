@@ -20,7 +20,7 @@ pub(crate) struct Section {
 }
 
 /// One key of a section.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
@@ -49,8 +49,23 @@ impl Key {
     }
 }
 
+/// One list behind the other; `N` is the length of both.
+pub(crate) const fn joined<const N: usize>(first: &[Key], then: &[Key]) -> [Key; N] {
+    let mut all = [first[0]; N];
+    let mut at = 1;
+    while at < N {
+        all[at] = if at < first.len() {
+            first[at]
+        } else {
+            then[at - first.len()]
+        };
+        at += 1;
+    }
+    all
+}
+
 /// What a value looks like, as far as a schema can tell.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     Section(&'static Section),
     /// A mapping of names that the operator chooses; the flag says that there must be one at least.

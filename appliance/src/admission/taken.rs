@@ -20,7 +20,6 @@ use crate::{
     limit::{
         Counts,
         live::{Alarm, Slot},
-        rule::Grant,
     },
 };
 
@@ -177,10 +176,10 @@ impl<'a> Taken<'a> {
     fn admitted(&self, charge: &Charge<'a>, after: &mut Afterwards) {
         let (asked, now) = (&charge.asked, self.now);
         asked.limit.stats.admitted.one();
-        if let Grant::WarmUp(curve, _) = &asked.rule.grant {
-            let warmth = |word| Ok(curve.admitted(word, now));
+        if let Some(admitted) = asked.rule.admitted(now) {
+            let next = |word| Ok(admitted(word));
             // Too many races leave the key a little colder than it is.
-            if let Ok(done) = self.host.table.update(asked.warmth(), now, warmth) {
+            if let Ok(done) = self.host.table.update(asked.warmth(), now, next) {
                 asked.limit.stats.took(done);
             }
         }

@@ -145,6 +145,15 @@ impl Rule {
         }
     }
 
+    /// What an admission at `now` makes of the key's other word, where the shape keeps one.
+    #[inline]
+    pub fn admitted(&self, now: Nanos) -> Option<impl Fn(Nanos) -> Nanos> {
+        match &self.grant {
+            Grant::WarmUp(curve, _) => Some(move |word| curve.admitted(word, now)),
+            _ => None,
+        }
+    }
+
     /// What so many units cost at the full rate.
     pub fn price(&self, units: u64) -> Nanos {
         match &self.grant {

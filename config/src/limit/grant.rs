@@ -60,7 +60,7 @@ pub(super) const MOST_CONCURRENT: u64 = 1_000_000;
 pub(super) const RATE: Shape =
     Shape::Either(&[Shape::Text(RATE_PATTERN), Shape::Text(BYTE_RATE_PATTERN)]);
 
-pub(super) const KEYS: [Key; 8] = [
+pub(super) const KEYS: &[Key] = &[
     Key::new(
         "rate",
         RATE,
@@ -148,6 +148,18 @@ static COST: Section = Section {
 const MOST_FACTOR: u64 = 100;
 const MOST_WAITING: u64 = 1_000_000;
 
+impl RateBudget {
+    /// What stands beside the rate: each key, and words that are others when its value is.
+    pub(crate) fn shapes(&self) -> [(&'static str, String); 4] {
+        [
+            ("warm_up", format!("{:?}", self.warm_up)),
+            ("adapt", format!("{:?}", self.adapt)),
+            ("count", format!("{:?}", self.count)),
+            ("cost", format!("{:?}", self.cost)),
+        ]
+    }
+}
+
 impl Grant {
     /// The rate, unless this is a number at one time.
     pub fn rate(&self) -> Option<&Rate> {
@@ -196,6 +208,67 @@ impl Grant {
         };
         (budget(), unit)
     }
+}
+
+/// What of a limit's shapes cannot stand beside another: the one that is refused, the other, and why.
+const APART: &[(&str, &str, &str)] = &[
+    ("burst", "concurrency", "it belongs to a rate"),
+    ("warm_up", "concurrency", "it belongs to a rate"),
+    ("adapt", "concurrency", "it belongs to a rate"),
+    ("count", "concurrency", "it belongs to a rate"),
+    ("cost", "concurrency", "it belongs to a rate"),
+    ("related", "concurrency", "it belongs to a rate"),
+    ("adapt", "warm_up", "the rate has one way to change"),
+    (
+        "cost",
+        "queue",
+        "a turn is given out before its cost is known",
+    ),
+    (
+        "related",
+        "queue",
+        "the load of others cannot be waited for",
+    ),
+    (
+        "warm_up",
+        "related",
+        "the load of others does not warm this limit",
+    ),
+    (
+        "adapt",
+        "related",
+        "the load of others is compared with a fixed rate",
+    ),
+    (
+        "cost",
+        "related",
+        "the load of others is counted in requests",
+    ),
+];
+
+/// What counts something other than requests has no turns, no curve and no cost.
+const BY_REQUESTS: &[&str] = &["queue", "warm_up", "adapt", "cost", "related"];
+
+/// Whether all keys mean something beside each other; reports those that do not.
+pub(super) fn fits(fields: &Fields<'_>, budget: Option<&Grant>) -> bool {
+    let mut fits = true;
+    for (key, other, why) in APART {
+        if fields.has(key) && fields.has(other) {
+            let found = format!("it beside `{other}`, but {why}");
+            fields.refuse::<()>(key, found, "one of the two");
+            fits = false;
+        }
+    }
+    let by_requests = !matches!(budget, Some(Grant::Rate(rate)) if rate.count != Count::Requests);
+    for key in BY_REQUESTS
+        .iter()
+        .filter(|key| !by_requests && fields.has(key))
+    {
+        let found = "it beside a `count` of something else than requests";
+        fields.refuse::<()>(key, found, "only with `count: requests`");
+        fits = false;
+    }
+    fits
 }
 
 impl WarmUp {
