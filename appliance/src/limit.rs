@@ -9,11 +9,13 @@ use floodwall_limiter::{
     escalation::{Escalation, Ledger},
 };
 
+mod enforced;
 mod exceptions;
 pub mod live;
 mod nested;
 pub mod rule;
 
+use enforced::Enforced;
 use exceptions::Exceptions;
 use rule::{Rule, RuleOf};
 
@@ -62,14 +64,6 @@ pub enum Counts {
     Responses(config::Responses),
 }
 
-/// Which keys are refused, and which only counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Enforced {
-    All,
-    /// Those whose lot, a keyed hash, is below this: the same ones always, and with a larger share still.
-    Below(u64),
-}
-
 /// When this limit puts a source into the kernel's table.
 #[derive(Debug)]
 pub struct Block {
@@ -105,7 +99,7 @@ impl Limit {
                 .map(|block| Block::compile(&limit.name, block, secret)),
             stats,
             watched_by: Vec::new(),
-            enforced: Enforced::compile(limit.enforce),
+            enforced: Enforced::compile(limit),
             exceptions: (!limit.exceptions.is_empty()).then(|| exceptions(limit, secret)),
         }
     }
@@ -132,14 +126,10 @@ impl Limit {
         self.exceptions.as_ref()?.rule_of(of)
     }
 
-    /// Whether this key is refused when it is over, rather than only counted.
+    /// Whether the key of this request is refused when it is over, rather than only counted.
     #[inline]
-    pub fn enforces(&self, secret: Secret, key: KeyHash) -> bool {
-        match self.enforced {
-            _ if self.shadow => false,
-            Enforced::All => true,
-            Enforced::Below(bound) => secret.hash_words([key.bits(), self.id.bits()]) < bound,
-        }
+    pub fn enforces(&self, subject: &Subject<'_>) -> bool {
+        self.enforced.has(&self.key, subject)
     }
 }
 
@@ -159,16 +149,6 @@ impl Counts {
                 }),
             },
         }
-    }
-}
-
-impl Enforced {
-    fn compile(share: config::units::Share) -> Self {
-        if share == config::units::Share::WHOLE {
-            return Self::All;
-        }
-        let whole = u64::from(config::units::Share::WHOLE.millionths());
-        Self::Below(u64::MAX / whole * u64::from(share.millionths()))
     }
 }
 
@@ -201,49 +181,20 @@ fn exceptions(limit: &config::Limit, secret: Secret) -> Exceptions {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_config::units::Share;
     use floodwall_limiter::Nanos;
 
     use super::*;
 
     #[test]
-    fn a_larger_share_moves_no_key_out() {
-        let secret = Secret { k0: 5, k1: 6 };
-        let of = |millionths| Limit {
-            enforced: Enforced::compile(Share::of_millionths(millionths)),
-            ..limit(secret)
-        };
-        let (little, more) = (of(100_000), of(400_000));
-        let keys: Vec<_> = (0..u16::MAX)
-            .map(|port| KeyHash::of_port(secret, port))
-            .collect();
-        let held = |limit: &Limit| {
-            keys.iter()
-                .filter(|key| limit.enforces(secret, **key))
-                .count()
-        };
-        assert!(held(&little).abs_diff(6_554) < 300, "{}", held(&little));
-        assert!(held(&more).abs_diff(26_214) < 600, "{}", held(&more));
-        assert!(
-            keys.iter()
-                .all(|key| !little.enforces(secret, *key) || more.enforces(secret, *key))
-        );
-        assert_eq!((held(&of(0)), held(&of(1_000_000))), (0, keys.len()));
-    }
-
-    fn limit(secret: Secret) -> Limit {
+    fn a_rule_has_the_words_of_its_policy() {
         let text = "
 listeners: { web: { address: '127.0.0.1:8080' } }
 limits: { a: { key: client, rate: 1/s, burst: 7 } }
 routes: [{ name: all, respond: {} }]
 ";
         let config = config::Config::from_text(text, "f.yaml").unwrap();
-        Limit::compile(&config.limits[0], secret, Arc::default())
-    }
-
-    #[test]
-    fn a_rule_has_the_words_of_its_policy() {
-        let limit = limit(Secret { k0: 5, k1: 6 });
+        let secret = Secret { k0: 5, k1: 6 };
+        let limit = Limit::compile(&config.limits[0], secret, Arc::default());
         assert_eq!(limit.rule.policy, "\"a\";q=7;w=7");
         assert_eq!(limit.rule.price(3), Nanos::from_secs(3));
     }

@@ -112,6 +112,6 @@ pub(super) fn watch<'a>(
         limit,
         key,
         rule: limit.rule(subject)?,
-        enforced: limit.enforces(table.secret(), key),
+        enforced: limit.enforces(subject),
     })
 }

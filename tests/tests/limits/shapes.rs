@@ -230,6 +230,14 @@ fn a_share_of_the_keys_is_refused_and_the_others_only_counted() {
         [&limit["refused"], &limit["unenforced"]],
         [share, 100 - share]
     );
+    // A restart and another host refuse the same ones.
+    let (other, there) = (Loopback::free(), "key: header(user), enforce: 40%");
+    let _another = Floodwall::start(&limited(other, there));
+    let refused_there = |user: usize| {
+        let request = Request::get("/").header("user", user.to_string());
+        statuses(Client::of(other), &request, 3)[2] == 429
+    };
+    assert!((0..100).all(|user| refused_there(user) == first[user]));
     floodwall.write(&yaml.with("enforce: 40%", "enforce: 70%"));
     assert_eq!(floodwall.reload().code, Some(0));
     let second: Vec<bool> = (0..100).map(refused).collect();

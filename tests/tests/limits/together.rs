@@ -62,6 +62,7 @@ fn a_turn_a_slot_and_the_load_of_others_on_one_route() {
     eventually!(gauges(&floodwall) == [0; 6]);
     // What the last limit refuses, the others have not kept: neither a turn nor a slot.
     assert_eq!(statuses(client, &Request::get("/other"), 4), [200; 4]);
+    eventually!(explain(&floodwall, "ann", "/")[0]["remaining"] == 1);
     let ann = Request::get("/").header("user", "ann");
     assert_eq!(statuses(client, &ann, 30), [429; 30]);
     let left = explain(&floodwall, "ann", "/");
