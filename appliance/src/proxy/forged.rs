@@ -35,7 +35,8 @@ impl Sender<'_> {
 
     fn may_not_say(self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        if text.contains('_') {
+        // Bytes are searched faster than characters, and every name is.
+        if text.as_bytes().contains(&b'_') {
             let meant = text.replace('_', "-");
             return is_of_the_message(&meant)
                 || is_of_proxies(&meant)

@@ -1,6 +1,6 @@
 //! Fields that belong to one connection and end with it, whoever is behind it (RFC 9110, 7.6.1).
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderName, Version, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
@@ -17,12 +17,13 @@ const OF_REQUESTS: [&str; 8] = [
 ];
 
 /// Those of a response but for its framing. HTTP/2 has none of them, and its codec refuses a response that has one.
-const OF_RESPONSES: [&str; 5] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "upgrade",
+/// Names, not text: every response is looked through for them.
+static OF_RESPONSES: [HeaderName; 5] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::UPGRADE,
 ];
 
 /// Takes off a request what belongs to the client's connection.
@@ -42,7 +43,7 @@ pub(super) fn strip_response(response: &mut ResponseHeader) {
             response.remove_header(name.as_str());
         }
     }
-    for name in OF_RESPONSES {
+    for name in &OF_RESPONSES {
         response.remove_header(name);
     }
 }
@@ -83,7 +84,7 @@ pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
 /// The words of a list, over all its fields, as they are written.
 pub(super) fn tokens<'h>(
     headers: &'h HeaderMap,
-    name: &header::HeaderName,
+    name: &HeaderName,
 ) -> impl Iterator<Item = &'h str> {
     headers
         .get_all(name)
