@@ -277,8 +277,12 @@ impl Name {
 #[inline]
 fn run(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
     // Without a way out in the middle of a block the compiler looks at all of its bytes at once.
-    let all = |block: &&[u8]| block.iter().fold(true, |all, byte| all & is_one(*byte));
-    let whole = BLOCK * bytes.chunks_exact(BLOCK).take_while(all).count();
+    let others = |block: &[u8; BLOCK]| {
+        let others = block.iter().map(|byte| u8::from(!is_one(*byte)));
+        others.fold(0, |some, other| some | other)
+    };
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let whole = BLOCK * blocks.iter().take_while(|block| others(block) == 0).count();
     let other = bytes[whole..].iter().position(|byte| !is_one(*byte));
     other.map_or(bytes.len(), |other| whole + other)
 }
