@@ -55,7 +55,7 @@ fn lines_of_final_head(bytes: &[u8]) -> Option<&[u8]> {
     let lines = bytes.strip_suffix(b"\r\n")?;
     let is_head = lines.starts_with(b"HTTP/1.") && lines.ends_with(b"\r\n");
     let status = bytes.get(b"HTTP/1.1 ".len())?;
-    (is_head && *status != b'1').then_some(lines)
+    (is_head && matches!(status, b'2'..=b'9')).then_some(lines)
 }
 
 #[cfg(test)]
