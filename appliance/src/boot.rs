@@ -134,7 +134,11 @@ impl Floodwall {
             .transpose()?;
         let attendant = Attendant::over(Arc::clone(&host))?;
         let running = server::serve(&host, &bound)?;
-        let reloader = Reloader::new(Arc::clone(&host), text, log, manager);
+        // A predecessor of another version may write it otherwise, and is then not heard.
+        let before = inheritance.letter();
+        let before = before.and_then(|letter| serde_json::from_slice(&letter).ok());
+        let before = before.unwrap_or_default();
+        let reloader = Reloader::new(Arc::clone(&host), text, log, manager, before);
         operators.spawn(tokens::keeper::keep(Arc::clone(&host)));
         let service = Arc::new(Service { host, reloader });
         let callers = door.callers();
@@ -168,7 +172,8 @@ impl Floodwall {
         program: &Program,
         meanwhile: impl FnMut(),
     ) -> Result<u32, handover::Failure> {
-        self.estate.hand_over(program, meanwhile)
+        let history = serde_json::to_vec(&self.service.reloader.history()).unwrap_or_default();
+        self.estate.hand_over(program, &history, meanwhile)
     }
 
     /// Leaves everything to a successor that serves, and finishes what is under way as [`Floodwall::stop`] does.

@@ -23,6 +23,8 @@ const READY: &str = "ready";
 pub const ADMIN: &str = "admin";
 pub const CONTROL: &str = "control";
 const LISTENER: &str = "listener:";
+/// What a successor is told beside the sockets; one that knows of none leaves it unread.
+const LETTER: &str = "letter";
 
 /// The name of a listener's socket.
 pub fn of_listener(name: &str) -> String {

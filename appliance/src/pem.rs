@@ -24,6 +24,8 @@ const MAX_BYTES: u64 = 1 << 20;
 
 const CHAIN: &str = "a PEM file of certificates, the own one first";
 const KEY: &str = "a PEM file with one private key that is not encrypted";
+const KIND: &str =
+    "an RSA key of 2048 to 4096 bits, an ECDSA key on P-256 or P-384, or an Ed25519 key";
 const BUNDLE: &str = "a PEM file with the certificates of the authorities that are trusted";
 
 /// The certificates of a chain: the own one first, then those of the authorities in between. At least one.
@@ -68,6 +70,8 @@ pub fn certified_key(
                 chain_file.path.display()
             ),
         ),
+        // The provider takes the bytes for no key that it knows.
+        rustls::Error::General(_) => key_file.problem("whose key is of another kind or size", KIND),
         other => key_file.problem(&format!("whose key cannot be used: {other}"), KEY),
     })
 }

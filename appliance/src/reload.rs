@@ -101,14 +101,23 @@ pub enum Because {
 }
 
 impl Reloader {
-    /// Prepares for reloads of the file that the host's generation came from, with this `text`.
-    pub fn new(host: Arc<Host>, text: String, log: Log, manager: Arc<Manager>) -> Self {
+    /// Prepares for reloads of the file that the host's generation came from, with this `text`, after what a
+    /// predecessor had of them.
+    pub fn new(
+        host: Arc<Host>,
+        text: String,
+        log: Log,
+        manager: Arc<Manager>,
+        before: Vec<Passage>,
+    ) -> Self {
         let first = host.pin();
         let file = first.file.clone();
+        let mut history = History::begin(first.number, host.started.wall);
+        history.follow(before);
         let past = Mutex::new(Past {
             text,
             last: None,
-            history: History::begin(first.number, host.started.wall),
+            history,
         });
         Self {
             host,

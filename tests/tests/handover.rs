@@ -127,3 +127,26 @@ fn without_a_successor_the_old_process_serves_on() {
     assert_ne!(floodwall.pid(), pid);
     assert_eq!(Client::of(web).get("/").status, 200);
 }
+
+/// Who looks for what changed when finds it whichever process serves.
+#[test]
+fn what_became_of_reloads_is_handed_over() {
+    let ip = Loopback::claim();
+    let (web, admin, origin) = (ip.free_port(), ip.free_port(), Origin::start());
+    let file = front(web, admin, origin.address());
+    let mut floodwall = Floodwall::start(&file);
+    floodwall.write(&file.clone().with("path_prefix: /", "path_prefix: /a"));
+    assert_eq!(floodwall.reload().code, Some(0));
+    floodwall.write(&Yaml::new("listeners: nonsense\n"));
+    assert_eq!(floodwall.reload().code, Some(2));
+    floodwall.write(&file);
+    let before = floodwall.status()["history"].clone();
+    assert_eq!(before.as_array().map(Vec::len), Some(3));
+    for successors in 1..=2 {
+        floodwall.hand_over();
+        let history = floodwall.status()["history"].clone();
+        let history = history.as_array().expect("a list");
+        assert_eq!(history[0]["outcome"], "started");
+        assert_eq!(history[successors..], *before.as_array().expect("a list"));
+    }
+}

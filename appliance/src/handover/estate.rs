@@ -3,7 +3,8 @@
 use std::{
     env,
     ffi::OsString,
-    io::{self, IoSlice},
+    fs::File,
+    io::{self, IoSlice, Seek, Write},
     mem::MaybeUninit,
     os::{
         fd::{AsFd, OwnedFd},
@@ -14,9 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+};
 
-use super::{END, READY, VARIABLE};
+use super::{END, LETTER, READY, VARIABLE};
 
 /// The program that this process runs, as it was started: what lies at its path may be a newer one by now.
 #[derive(Clone, Debug)]
@@ -80,15 +84,22 @@ impl Estate {
         self.0.push((name, socket));
     }
 
-    /// Starts a successor, and returns its process number once it serves. `meanwhile` is called every now and then.
+    /// Starts a successor, gives it the sockets and a `letter`, and returns its process number once it serves.
+    /// `meanwhile` is called every now and then.
     ///
     /// # Errors
     /// [`Failure`]; there is no successor then.
-    pub fn hand_over(&self, program: &Program, meanwhile: impl FnMut()) -> Result<u32, Failure> {
+    pub fn hand_over(
+        &self,
+        program: &Program,
+        letter: &[u8],
+        meanwhile: impl FnMut(),
+    ) -> Result<u32, Failure> {
+        let letter = in_memory(letter).map_err(Failure::Give)?;
         let (line, theirs) = UnixDatagram::pair().map_err(Failure::Give)?;
         let mut child = program.start(theirs)?;
         let outcome = self
-            .give(&line)
+            .give(&line, &letter)
             .and_then(|()| serves(&line, &mut child, meanwhile));
         if outcome.is_err() {
             // Ended already, perhaps.
@@ -98,16 +109,25 @@ impl Estate {
         outcome.map(|()| child.id())
     }
 
-    fn give(&self, line: &UnixDatagram) -> Result<(), Failure> {
+    fn give(&self, line: &UnixDatagram, letter: &OwnedFd) -> Result<(), Failure> {
         let give = || {
             line.set_write_timeout(Some(PATIENCE))?;
             for (name, socket) in &self.0 {
                 send(line, name, socket)?;
             }
+            send(line, LETTER, letter)?;
             line.send(END.as_bytes()).map(drop)
         };
         give().map_err(Failure::Give)
     }
+}
+
+/// A file in memory that begins at its beginning for whoever reads it next.
+fn in_memory(content: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create(LETTER, MemfdFlags::CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file.into())
 }
 
 /// One message: a name, and the socket that goes by it.

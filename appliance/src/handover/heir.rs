@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     env,
-    io::{self, IoSliceMut},
+    fs::File,
+    io::{self, IoSliceMut, Read},
     mem::MaybeUninit,
     net::{SocketAddr, TcpListener},
     os::{
@@ -16,7 +17,7 @@ use std::{
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
-use super::{END, READY, VARIABLE};
+use super::{END, LETTER, READY, VARIABLE};
 
 /// What a predecessor left; nothing when this process is the first.
 #[derive(Debug, Default)]
@@ -27,6 +28,9 @@ pub struct Inheritance {
 
 /// A predecessor gives everything at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longer than any letter.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// Longer than any name.
 const MOST_LETTERS: usize = 1024;
@@ -72,6 +76,14 @@ impl Inheritance {
     pub fn unix(&mut self, name: &str, path: &Path) -> Option<UnixListener> {
         let listener = UnixListener::from(self.sockets.remove(name)?);
         (listener.local_addr().ok()?.as_pathname() == Some(path)).then_some(listener)
+    }
+
+    /// What the predecessor had to say; nothing from one that says nothing, or too much.
+    pub fn letter(&mut self) -> Option<Vec<u8>> {
+        let letter = File::from(self.sockets.remove(LETTER)?);
+        let mut content = Vec::new();
+        letter.take(MOST_BYTES).read_to_end(&mut content).ok()?;
+        Some(content)
     }
 
     /// Tells the predecessor that this process serves.

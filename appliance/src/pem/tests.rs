@@ -34,6 +34,17 @@ Y9O0wW7owDJH3kE4Sso2uh4+6yG8HOnITQ==
 -----END EC PRIVATE KEY-----
 ";
 
+const P521_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAV3u61TskVOxQGqZe
+iIDKJjqWEoK6rPSahNmwPZtRoCG+ZOWs4DT1HrgIGRO2+Zfr+/NvQ95iwIROf1uS
+ubI8zo6hgYkDgYYABABJVtL6vpB3jeIE+ig5VTNKdAAyN5bOm1eArnZ6/IEm1MLP
+EWBxp3OdWt3CJWcDxVWsPTpNSIHN6817bjLkuATKlgF77bnMCuFYfYl39aUt0KjU
++G/3A4HlKZCOOTwFVklI0y5MVpNd5nBNL8HNgBbRzp5sJV60ReeAidyZ9TE6FUvV
+qg==
+-----END PRIVATE KEY-----
+";
+
 const OTHER_KEY: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgc0cq9Kjzn1HwjJVX
@@ -92,6 +103,20 @@ fn the_key_of_another_certificate_is_refused() {
     assert!(problem.starts_with("f.yaml:3:9: a.b: found "), "{problem}");
     assert!(
         problem.contains("/key, which is not the key of the certificate"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_key_that_nobody_here_can_use_is_told_from_a_broken_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (
+        file(&folder, "chain", CERTIFICATE),
+        file(&folder, "key", P521_KEY),
+    );
+    let problem = said(&certified_key(&chain, &key).unwrap_err());
+    assert!(
+        problem.contains("/key, whose key is of another kind or size; allowed: an RSA key"),
         "{problem}"
     );
 }

@@ -52,6 +52,12 @@ impl History {
         history
     }
 
+    /// Puts what a predecessor kept before this process's own.
+    pub(super) fn follow(&mut self, before: Vec<Passage>) {
+        self.0.extend(before);
+        self.0.truncate(KEPT);
+    }
+
     /// Takes note of what became of a reload, with its changes or its problems.
     pub(super) fn keep(
         &mut self,
@@ -113,10 +119,15 @@ mod tests {
         );
         assert_eq!((all[0].changes.len(), all[0].left_out), (LINES, 3));
         assert_eq!(all[1].problems[0].len(), LINE_BYTES + 3);
+        let mut next = History::begin(1, SystemTime::UNIX_EPOCH);
+        next.follow(all.clone());
+        assert_eq!(next.all()[1..], all);
         for generation in 3..100 {
             history.keep(generation, Outcome::Taken, &[], SystemTime::UNIX_EPOCH);
         }
         let all = history.all();
         assert_eq!((all.len(), all[0].generation), (KEPT, 99));
+        next.follow(all);
+        assert_eq!(next.all().len(), KEPT);
     }
 }

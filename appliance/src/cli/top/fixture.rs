@@ -64,7 +64,8 @@ fn eventful() -> Status {
         Log::start(config::Level::Error),
         Manager::from_environment(),
     );
-    let reloader = Reloader::new(Arc::clone(&host), FILE.to_owned(), log, Arc::new(manager));
+    let manager = Arc::new(manager);
+    let reloader = Reloader::new(Arc::clone(&host), FILE.to_owned(), log, manager, Vec::new());
     let mut status = Status::of(&host, &reloader);
     "0.1.0".clone_into(&mut status.version);
     status.pid = 4711;
