@@ -107,8 +107,7 @@ fn is_authority(host: &[u8]) -> bool {
         ),
     };
     let port_is_right = match port {
-        [] => true,
-        [b':'] => true,
+        [] | [b':'] => true,
         [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit) && is_port(digits),
         _ => false,
     };

@@ -13,11 +13,11 @@ use crate::edits::Edits;
 /// Who sends a request, and what is said to the upstream in its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender<'a> {
-    pub is_trusted: bool,
+    pub(super) is_trusted: bool,
     /// The field by which trusted proxies say who the client is.
-    pub named_in: Option<&'a HeaderName>,
+    pub(super) named_in: Option<&'a HeaderName>,
     /// The route's changes.
-    pub edits: Option<&'a Edits>,
+    pub(super) edits: Option<&'a Edits>,
 }
 
 impl Sender<'_> {

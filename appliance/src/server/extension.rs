@@ -28,7 +28,9 @@ impl Extension {
         match (self, byte) {
             (Self::Quoted, b'"') => Some(Self::AfterQuotes),
             (Self::Quoted, b'\\') => Some(Self::Escaped),
-            (Self::Quoted | Self::Escaped, b'\t' | b' '..=b'~') => Some(Self::Quoted),
+            (Self::Quoted | Self::Escaped, b'\t' | b' '..=b'~') | (Self::BeforeValue, b'"') => {
+                Some(Self::Quoted)
+            }
             (Self::BeforeName | Self::AfterName | Self::BeforeValue | Self::AfterValue, _)
                 if is_blank =>
             {
@@ -37,7 +39,6 @@ impl Extension {
             (Self::Name, _) if is_blank => Some(Self::AfterName),
             (Self::Value | Self::AfterQuotes, _) if is_blank => Some(Self::AfterValue),
             (Self::Name | Self::AfterName, b'=') => Some(Self::BeforeValue),
-            (Self::BeforeValue, b'"') => Some(Self::Quoted),
             (
                 Self::Name | Self::AfterName | Self::Value | Self::AfterQuotes | Self::AfterValue,
                 b';',

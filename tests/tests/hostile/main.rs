@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use floodwall_tests::Yaml;
 
+mod bent;
 mod files;
 mod forged;
 mod framing;

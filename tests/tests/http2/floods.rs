@@ -58,8 +58,11 @@ fn a_rapid_reset_ends_the_connection() {
     floodwall_tests::eventually!(floodwall.status()["requests"]["in_flight"] == 0);
 }
 
-/// What a client may do to a stream that has the server reset it, or end the connection.
-const MISTAKES: [(&str, fn(u32) -> Frame); 6] = [
+/// What a client does to a stream, in words and as a frame.
+type Mistake = (&'static str, fn(u32) -> Frame);
+
+/// What has the server reset a stream, or end the connection.
+const MISTAKES: [Mistake; 6] = [
     ("a window that grows by nothing", |stream| {
         Frame::new(kind::WINDOW_UPDATE, 0, stream, [0; 4])
     }),
