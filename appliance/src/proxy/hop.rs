@@ -122,11 +122,7 @@ mod tests {
             ("x-kept", "3"),
         ]);
         strip_response(&mut response);
-        let left: Vec<_> = response
-            .headers
-            .keys()
-            .map(header::HeaderName::as_str)
-            .collect();
+        let left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["content-length", "x-kept"]);
     }
 
@@ -142,11 +138,7 @@ mod tests {
             request.append_header(name, value).unwrap();
         }
         strip_request(&mut request);
-        let left: Vec<_> = request
-            .headers
-            .keys()
-            .map(header::HeaderName::as_str)
-            .collect();
+        let left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["host"]);
     }
 }
