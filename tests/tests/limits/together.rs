@@ -91,7 +91,7 @@ fn answered_in_turn(floodwall: &Floodwall<'_>, client: Client, path: &str) -> Ve
             })
         })
         .collect();
-    let answers = threads.into_iter().map(|thread| thread.join());
+    let answers = threads.into_iter().map(thread::JoinHandle::join);
     answers.map(|at| at.expect("an answer")).collect()
 }
 
