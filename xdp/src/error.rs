@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io, path::PathBuf};
 
 use aya::programs::ProgramError;
 
-use crate::Mode;
+use crate::{Mode, features};
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -20,6 +20,9 @@ pub enum Error {
         "cannot {act} without privilege: the process needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and must own its folder in the BPF file system"
     )]
     Privilege { act: String, source: Source },
+
+    #[error("this kernel lacks what the pre-filter needs: {missing}")]
+    Outdated { missing: String, source: Box<Error> },
 
     #[error("no such interface: {interface}")]
     NoSuchInterface { interface: String },
@@ -69,6 +72,20 @@ impl Error {
         Self::boxed(act.into(), Box::new(source))
     }
 
+    /// Says that the kernel is too old, if that is why it has refused.
+    pub(crate) fn or_outdated(self) -> Self {
+        if !matches!(self, Self::Kernel { .. }) {
+            return self;
+        }
+        match features::lacking() {
+            Some(missing) => Self::Outdated {
+                missing,
+                source: Box::new(self),
+            },
+            None => self,
+        }
+    }
+
     pub(crate) fn boxed(act: String, source: Source) -> Self {
         match errno(source.as_ref()) {
             // With this number, too, the kernel says that its verifier refused the program.
@@ -103,6 +120,13 @@ pub(crate) fn errno(error: &(dyn StdError + 'static)) -> Option<i32> {
 
 /// An error and all its causes in one line.
 pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    if let Some(ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    }) = error.downcast_ref()
+    {
+        return refusal(io_error, &verifier_log.to_string());
+    }
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
@@ -115,4 +139,30 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
         next = error.source();
     }
     line
+}
+
+/// Why the verifier refused a program: what it says last, before it counts what it did. All that it says is
+/// thousands of lines.
+fn refusal(error: &io::Error, log: &str) -> String {
+    const COUNTS: [&str; 3] = ["verification time", "stack depth", "processed "];
+    let mut lines = log.lines().rev().map(str::trim);
+    let last = lines.find(|line| !line.is_empty() && !COUNTS.iter().any(|c| line.starts_with(c)));
+    last.map_or_else(|| error.to_string(), |last| format!("{error}: {last}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_the_verifier_says_the_reason_is_told() {
+        let log = "0: R1=ctx()\n7213: (85) call bpf_tcp_gen_syncookie#110\ninvalid zero-sized read\n\
+                   verification time 363749 usec\nstack depth 0+24\nprocessed 7385 insns (limit 1000000)\n";
+        let refused = |log| refusal(&io::Error::from_raw_os_error(EACCES), log);
+        assert_eq!(
+            refused(log),
+            "Permission denied (os error 13): invalid zero-sized read"
+        );
+        assert_eq!(refused(""), "Permission denied (os error 13)");
+    }
 }

@@ -1,6 +1,6 @@
 //! What this kernel can do for the pre-filter: asked, never concluded from its version.
 
-mod frags;
+mod attempt;
 
 use aya::{
     maps::MapType,
@@ -24,7 +24,7 @@ pub struct Feature {
 /// Asks the kernel, by loading small programs and making small maps. It takes some milliseconds.
 ///
 /// # Minimum kernel version
-/// Every feature that is not optional must be there: that is 5.18, for packets in several buffers.
+/// Every feature that is not optional must be there: the latest of them came with 5.18.
 pub fn features() -> Vec<Feature> {
     let helper = |helper| is_helper_supported(ProgramType::Xdp, helper).ok();
     let feature = |name, since, optional, present| Feature {
@@ -34,13 +34,20 @@ pub fn features() -> Vec<Feature> {
         present,
     };
     vec![
-        feature("frags", "5.18", false, frags::are_taken()),
+        feature("frags", "5.18", false, attempt::takes_frags()),
+        feature(
+            "compare-exchange",
+            "5.12",
+            false,
+            attempt::takes_compare_exchange(),
+        ),
         feature(
             "coarse-clock",
             "5.11",
             false,
             helper(BPF_FUNC_ktime_get_coarse_ns),
         ),
+        feature("xdp-links", "5.9", false, attempt::knows_xdp_links()),
         feature(
             "ring-buffer",
             "5.8",
@@ -54,4 +61,14 @@ pub fn features() -> Vec<Feature> {
             helper(BPF_FUNC_tcp_gen_syncookie),
         ),
     ]
+}
+
+/// What the pre-filter needs and this kernel says it lacks, for a sentence: `frags (Linux 5.18), ...`. None when that
+/// is nothing.
+pub(crate) fn lacking() -> Option<String> {
+    let features = features().into_iter();
+    let missing = features.filter(|each| !each.optional && each.present == Some(false));
+    let words = missing.map(|Feature { name, since, .. }| format!("{name} (Linux {since})"));
+    let words = words.collect::<Vec<_>>();
+    (!words.is_empty()).then(|| words.join(", "))
 }

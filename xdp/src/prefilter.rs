@@ -37,7 +37,7 @@ impl PreFilter {
     /// # Minimum kernel version
     /// 5.18.
     pub fn attach(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
-        Self::attach_as(Claim::Sole, settings, rules)
+        Self::attach_as(Claim::Sole, settings, rules).map_err(Error::or_outdated)
     }
 
     /// Does the same beside the process that has the instance and is about to end: it knows of this, and leaves
@@ -46,7 +46,7 @@ impl PreFilter {
     /// # Errors
     /// As [`PreFilter::attach`].
     pub fn succeed(settings: &Settings, rules: &Rules) -> Result<Self, Error> {
-        Self::attach_as(Claim::Successor, settings, rules)
+        Self::attach_as(Claim::Successor, settings, rules).map_err(Error::or_outdated)
     }
 
     fn attach_as(claim: Claim, settings: &Settings, rules: &Rules) -> Result<Self, Error> {
