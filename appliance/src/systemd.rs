@@ -35,12 +35,13 @@ impl Manager {
         Self { socket }
     }
 
-    /// Every listener is bound and requests are served.
+    /// Every listener is bound and requests are served, which is a sign of life too: processes that take over from one
+    /// another at short intervals give no other.
     pub fn ready(&self, status: &str) {
         // A successor that was started by the main process is the main one from now on.
         let pid = std::process::id();
         self.tell(&format!(
-            "READY=1\nMAINPID={pid}\nSTATUS={}",
+            "READY=1\nMAINPID={pid}\nWATCHDOG=1\nSTATUS={}",
             one_line(status)
         ));
     }
@@ -137,7 +138,7 @@ mod tests {
         let pid = std::process::id();
         assert_eq!(
             heard(&socket),
-            format!("READY=1\nMAINPID={pid}\nSTATUS=two lines")
+            format!("READY=1\nMAINPID={pid}\nWATCHDOG=1\nSTATUS=two lines")
         );
         manager.reloading();
         let reloading = heard(&socket);
