@@ -2,7 +2,7 @@
 
 BINARY ?= target/release/floodwall
 
-.PHONY: help run demo test bench pgo ebpf fmt lint install
+.PHONY: help run demo test kernels bench pgo ebpf fmt lint install
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -15,6 +15,9 @@ demo: ## Play an attack that is refused and then vanishes into the kernel, in ab
 
 test: ## Every check this machine can do; with root also the kernel and systemd
 	@.ci/test
+
+kernels: ## The pre-filter under Linux 5.10, 6.1 and 6.12, in virtual machines; half an hour
+	@.ci/kernels
 
 bench: ## Measure against nginx, HAProxy, Envoy, xdp-filter and other limiters
 	@.ci/bench
