@@ -33,6 +33,8 @@ pub fn features() -> Vec<Feature> {
         optional,
         present,
     };
+    // First: where programs count against the limit of locked memory (before 5.11), this raises it for those below.
+    let coarse_clock = helper(BPF_FUNC_ktime_get_coarse_ns);
     vec![
         feature("frags", "5.18", false, attempt::takes_frags()),
         feature(
@@ -41,12 +43,7 @@ pub fn features() -> Vec<Feature> {
             false,
             attempt::takes_compare_exchange(),
         ),
-        feature(
-            "coarse-clock",
-            "5.11",
-            false,
-            helper(BPF_FUNC_ktime_get_coarse_ns),
-        ),
+        feature("coarse-clock", "5.11", false, coarse_clock),
         feature("xdp-links", "5.9", false, attempt::knows_xdp_links()),
         feature(
             "ring-buffer",
