@@ -38,7 +38,7 @@ impl Link {
     pub(super) fn frame(self, packet: Vec<u8>) -> Vec<u8> {
         let (kind, before) = match self {
             Self::Ethernet => return packet,
-            Self::Ip { before } => (packet.get(before).map(ethertype), before),
+            Self::Ip { before } => (packet.get(before).copied().map(ethertype), before),
             Self::Cooked => (pair(&packet, 14), 16),
             Self::Cooked2 => (pair(&packet, 0), 20),
         };
@@ -53,7 +53,7 @@ impl Link {
 }
 
 /// By the version that an IP header begins with.
-fn ethertype(first: &u8) -> [u8; 2] {
+fn ethertype(first: u8) -> [u8; 2] {
     match first >> 4 {
         6 => [0x86, 0xdd],
         _ => [0x08, 0x00],

@@ -79,9 +79,9 @@ impl Section {
                     self.interfaces.push(interface.ok_or_else(|| small(&body))?);
                     continue;
                 }
-                ENHANCED_PACKET => Packet::enhanced(self.order, body),
-                PACKET => Packet::obsolete(self.order, body),
-                SIMPLE_PACKET => self.simple(body),
+                ENHANCED_PACKET => Packet::enhanced(self.order, &body),
+                PACKET => Packet::obsolete(self.order, &body),
+                SIMPLE_PACKET => self.simple(&body),
                 _ => continue,
             };
             return self.captured(packet?).map(Some);
@@ -102,8 +102,8 @@ impl Section {
     }
 
     /// A packet without a time, of the first interface, which says how much of it is there.
-    fn simple(&self, body: Vec<u8>) -> Result<Packet, Broken> {
-        let original = self.order.u32(&body, 0).ok_or_else(|| small(&body))?;
+    fn simple(&self, body: &[u8]) -> Result<Packet, Broken> {
+        let original = self.order.u32(body, 0).ok_or_else(|| small(body))?;
         let most = self.interfaces.first().map_or(0, |first| first.most);
         let kept = if most == 0 {
             original
@@ -135,20 +135,20 @@ struct Packet {
 }
 
 impl Packet {
-    fn enhanced(order: Order, body: Vec<u8>) -> Result<Self, Broken> {
-        let interface = order.u32(&body, 0).ok_or_else(|| small(&body))?;
+    fn enhanced(order: Order, body: &[u8]) -> Result<Self, Broken> {
+        let interface = order.u32(body, 0).ok_or_else(|| small(body))?;
         Self::timed(order, body, interface)
     }
 
     /// Its interface is a half word, before the number of packets that were lost.
-    fn obsolete(order: Order, body: Vec<u8>) -> Result<Self, Broken> {
-        let interface = order.u16(&body, 0).ok_or_else(|| small(&body))?;
+    fn obsolete(order: Order, body: &[u8]) -> Result<Self, Broken> {
+        let interface = order.u16(body, 0).ok_or_else(|| small(body))?;
         Self::timed(order, body, interface.into())
     }
 
     /// Both have the same behind that: the time's halves, and the lengths.
-    fn timed(order: Order, body: Vec<u8>, interface: u32) -> Result<Self, Broken> {
-        let word = |index: usize| order.u32(&body, index * 4).ok_or_else(|| small(&body));
+    fn timed(order: Order, body: &[u8], interface: u32) -> Result<Self, Broken> {
+        let word = |index: usize| order.u32(body, index * 4).ok_or_else(|| small(body));
         let units = u64::from(word(1)?) << 32 | u64::from(word(2)?);
         let (kept, original) = (word(3)?, word(4)?);
         let packet = Self::of(body, 20, kept, original)?;
@@ -160,14 +160,14 @@ impl Packet {
     }
 
     /// The packet whose bytes begin at some place of a block.
-    fn of(body: Vec<u8>, at: usize, kept: u32, original: u32) -> Result<Self, Broken> {
+    fn of(body: &[u8], at: usize, kept: u32, original: u32) -> Result<Self, Broken> {
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
         let data = body.get(at..).and_then(|rest| rest.get(..kept));
         Ok(Self {
             interface: 0,
             units: 0,
             original,
-            data: data.ok_or_else(|| small(&body))?.to_vec(),
+            data: data.ok_or_else(|| small(body))?.to_vec(),
         })
     }
 }
