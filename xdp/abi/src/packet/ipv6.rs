@@ -269,7 +269,7 @@ impl Step {
     /// A verifier before Linux 6.10 knows no bounds of a product: the mask, which changes nothing, tells it one.
     #[inline(always)]
     fn length(self, field: u8) -> usize {
-        (usize::from(field & self.keep) + usize::from(self.add)) * usize::from(self.unit) & 0xfff
+        ((usize::from(field & self.keep) + usize::from(self.add)) * usize::from(self.unit)) & 0xfff
     }
 }
 
