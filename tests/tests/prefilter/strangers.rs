@@ -82,7 +82,7 @@ fn since(before: &Counts, floodwall: &Floodwall<'_>) -> Counts {
 }
 
 fn is_everyday(reason: &str) -> bool {
-    ["not-ip", "neighbour-discovery", "essential"].contains(&reason)
+    ["passed", "not-ip", "neighbour-discovery", "essential"].contains(&reason)
 }
 
 #[test]
