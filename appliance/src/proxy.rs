@@ -19,14 +19,15 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use crate::{
     access_log::Verdict,
     admission::{self, Waited},
-    blocks, client, gate,
+    blocks, client,
+    gate::{self, Gate},
     host::Host,
     key::Subject,
     pages,
     protection::{Protection, Shed},
     refusal::{self, Answer},
     route::Route,
-    server::progress::Phase,
+    server::{connection::Connection, progress::Phase},
     strict,
 };
 
@@ -98,6 +99,47 @@ impl Proxy {
             session.write_response_body(None, true).await?;
         }
         Ok(true)
+    }
+
+    /// Refuses what two programs could read in two ways, and gives the rest the one form that rules and upstreams see.
+    fn understand(
+        &self,
+        session: &mut Session,
+        ctx: &mut Exchange,
+        connection: &Connection,
+    ) -> std::result::Result<(), strict::Fault> {
+        session::check(session, &connection.rules)?;
+        if let Some(progress) = &ctx.progress {
+            progress.expect(strict::framing_of(&session.req_header().headers));
+        }
+        session::normalize(session, ctx.generation.slashes)?;
+        http2::remember(&self.host, session, ctx);
+        match &connection.tls {
+            Some(tls) if !tls.may_serve(view(session.req_header()).host) => Err(MISDIRECTED),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the request of a client that did not wait for its turn.
+    async fn left(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+        ctx.error = Some("the client left while it waited for its turn");
+        if let Some(pass) = ctx.pass.take() {
+            pass.refund();
+        }
+        session.shutdown().await;
+        Ok(true)
+    }
+
+    /// Turns away whom a gate does not let in.
+    async fn kept_out(
+        session: &mut Session,
+        ctx: &mut Exchange,
+        gate: &Gate,
+        refused: gate::Refused,
+    ) -> Result<bool> {
+        ctx.verdict = Verdict::Gate;
+        ctx.error = Some(refused.word());
+        Self::respond(session, gate::answer(gate, refused)?).await
     }
 
     /// Refuses what is no proper request. The connection ends: nobody knows where the next one would begin.
@@ -232,21 +274,8 @@ impl ProxyHttp for Proxy {
         let Some(connection) = ctx.connection.clone() else {
             return Error::e_explain(ErrorType::InternalError, "a request without its connection");
         };
-        if let Err(fault) = session::check(session, &connection.rules) {
+        if let Err(fault) = self.understand(session, ctx, &connection) {
             return self.malformed(session, ctx, fault).await;
-        }
-        if let Some(progress) = &ctx.progress {
-            progress.expect(strict::framing_of(&session.req_header().headers));
-        }
-        let slashes = ctx.generation.slashes;
-        if let Err(fault) = session::normalize(session, slashes) {
-            return self.malformed(session, ctx, fault).await;
-        }
-        http2::remember(&self.host, session, ctx);
-        if let Some(tls) = &connection.tls
-            && !tls.may_serve(view(session.req_header()).host)
-        {
-            return self.malformed(session, ctx, MISDIRECTED).await;
         }
         let peer = connection.peer;
         let address = peer.address();
@@ -303,23 +332,14 @@ impl ProxyHttp for Proxy {
         match waited {
             Waited::Admitted(admission) => ctx.admission = admission,
             Waited::Refused(refusal) => return self.refused(session, ctx, refusal).await,
-            Waited::Gone => {
-                ctx.error = Some("the client left while it waited for its turn");
-                if let Some(pass) = ctx.pass.take() {
-                    pass.refund();
-                }
-                session.shutdown().await;
-                return Ok(true);
-            }
+            Waited::Gone => return Box::pin(Self::left(session, ctx)).await,
         }
         if let (Some(index), Some(visitor)) = (route.rule.gate, visitor) {
             let gate = generation.gate(index);
             let (now, chance) = (SystemTime::now(), self.host.chance());
             let entered = gate.enter(&self.host.journal, visitor, now, chance);
             if let Err(refused) = Box::pin(entered).await {
-                ctx.verdict = Verdict::Gate;
-                ctx.error = Some(refused.word());
-                return Self::respond(session, gate::answer(gate, refused)?).await;
+                return Self::kept_out(session, ctx, gate, refused).await;
             }
         }
         self.serve(session, ctx, route).await

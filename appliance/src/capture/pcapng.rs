@@ -240,8 +240,8 @@ fn offset(order: Order, value: &[u8]) -> i64 {
 }
 
 fn halves(bytes: [u8; 8]) -> [[u8; 4]; 2] {
-    let [a, b, c, d, e, f, g, h] = bytes;
-    [[a, b, c, d], [e, f, g, h]]
+    let half = |start: usize| std::array::from_fn(|at| bytes[start + at]);
+    [half(0), half(4)]
 }
 
 fn small(body: &[u8]) -> Broken {

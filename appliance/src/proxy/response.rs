@@ -78,7 +78,8 @@ pub(super) fn fit(response: &mut ResponseHeader) {
 mod tests {
     use super::*;
 
-    fn checked(fields: &[(&'static str, &str)]) -> Option<Option<String>> {
+    /// The length as it is said in the end; none of a response that is refused, empty where there is none.
+    fn checked(fields: &[(&'static str, &str)]) -> Option<String> {
         let mut response = ResponseHeader::build(200, None).unwrap();
         for (name, value) in fields {
             response.append_header(*name, *value).unwrap();
@@ -87,7 +88,8 @@ mod tests {
         let mut lengths = response.headers.get_all("content-length").iter();
         let length = lengths
             .next()
-            .map(|value| value.to_str().unwrap().to_owned());
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned();
         assert!(lengths.next().is_none());
         Some(length)
     }
@@ -106,7 +108,7 @@ mod tests {
                 .iter()
                 .map(|length| ("content-length", *length))
                 .collect();
-            assert_eq!(checked(&fields), Some(Some(spelled.into())), "{lengths:?}");
+            assert_eq!(checked(&fields).as_deref(), Some(spelled), "{lengths:?}");
         }
         for lengths in [
             &["5, 6"][..],
@@ -122,12 +124,13 @@ mod tests {
                 .collect();
             assert_eq!(checked(&fields), None, "{lengths:?}");
         }
-        assert_eq!(checked(&[]), Some(None));
+        assert_eq!(checked(&[]).as_deref(), Some(""));
     }
 
     #[test]
     fn a_body_comes_in_chunks_or_as_it_is() {
-        assert_eq!(checked(&[("transfer-encoding", "Chunked")]), Some(None));
+        let chunked = checked(&[("transfer-encoding", "Chunked")]);
+        assert_eq!(chunked.as_deref(), Some(""));
         for encoding in [
             "gzip",
             "gzip, chunked",

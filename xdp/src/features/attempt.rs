@@ -42,15 +42,15 @@ static COMPARE_EXCHANGE: [u64; 6] = [
 /// Whether a program may say that it takes packets in several buffers; none when the kernel does not let this process
 /// ask.
 pub(super) fn takes_frags() -> Option<bool> {
-    is_taken(load(&PASS, BPF_F_XDP_HAS_FRAGS))
+    is_taken(&load(&PASS, BPF_F_XDP_HAS_FRAGS))
 }
 
 pub(super) fn takes_compare_exchange() -> Option<bool> {
-    is_taken(load(&COMPARE_EXCHANGE, 0))
+    is_taken(&load(&COMPARE_EXCHANGE, 0))
 }
 
 /// Whether this is a program as the kernel knows them.
-fn is_taken(loaded: Result<OwnedFd, Errno>) -> Option<bool> {
+fn is_taken(loaded: &Result<OwnedFd, Errno>) -> Option<bool> {
     match loaded {
         Ok(_) => Some(true),
         // Without what is asked for it would be taken, or refused for want of privilege or memory.
@@ -99,20 +99,21 @@ fn bpf<A>(command: libc::c_long, attribute: &A) -> Result<libc::c_long, Errno> {
 mod tests {
     use super::*;
 
+    /// A compare-exchange whose operation is none.
+    static UNKNOWN: [u64; 6] = {
+        let mut program = COMPARE_EXCHANGE;
+        program[3] |= 0xff << 32;
+        program
+    };
+
     #[test]
     fn what_no_kernel_knows_is_told_from_what_this_one_does() {
         if !nix::unistd::geteuid().is_root() {
             eprintln!("SKIPPED: loading an XDP program needs root");
             return;
         }
-        /// A compare-exchange whose operation is none.
-        static UNKNOWN: [u64; 6] = {
-            let mut program = COMPARE_EXCHANGE;
-            program[3] |= 0xff << 32;
-            program
-        };
-        assert_eq!(is_taken(load(&PASS, 1 << 31)), Some(false));
-        assert_eq!(is_taken(load(&UNKNOWN, 0)), Some(false));
+        assert_eq!(is_taken(&load(&PASS, 1 << 31)), Some(false));
+        assert_eq!(is_taken(&load(&UNKNOWN, 0)), Some(false));
         assert!(takes_frags().is_some());
         assert_eq!(takes_compare_exchange(), Some(true));
         assert_eq!(knows_xdp_links(), Some(true));
