@@ -1,11 +1,6 @@
 //! The program on an interface: attached, adopted, replaced; always by a pinned link.
 
-use std::{
-    collections::HashSet,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, io::ErrorKind, path::Path};
 
 use aya::programs::{
     Xdp, XdpMode,
@@ -278,23 +273,14 @@ pub(crate) fn leave_others<'a>(
     Ok(())
 }
 
-/// Detaches from one interface, and waits until it is free: the kernel lets go of a link some moments
-/// after its last handle is gone.
+/// Detaches from one interface, which is free then: the kernel would let go of a link some moments after its last
+/// handle is gone. The caller may be in another network namespace than the interface.
 pub(crate) fn unlink(folder: &Folder, ifindex: u32) -> Result<(), Error> {
     let pin = folder.link(ifindex);
-    let program = linked_program(&pin)?;
-    pins::remove(&pin)?;
-    let is_attached = || {
-        // An interface that cannot be asked about has gone.
-        let attached = netlink::attached(ifindex).ok().flatten();
-        attached.is_some_and(|attached| Some(attached.program) == program)
-    };
-    let deadline = Instant::now() + RELEASE;
-    while is_attached() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(1));
+    match foreign::detach_pinned(&pin) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::kernel(format!("detach {}", pin.display()), error))
+        }
+        _ => pins::remove(&pin),
     }
-    Ok(())
 }
-
-/// How long the kernel is given to let go of a link. It takes some milliseconds.
-const RELEASE: Duration = Duration::from_secs(2);

@@ -1,8 +1,13 @@
 //! Somebody else's program on an interface: who has it there, and how it is taken off.
 
 use std::{
+    ffi::CString,
     fs, io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
 };
 
 use aya::programs::{links::LinkType, loaded_links, loaded_programs};
@@ -87,6 +92,7 @@ fn link_to(ifindex: u32, program: u32) -> io::Result<Option<OwnedFd>> {
 }
 
 // From <linux/bpf.h>.
+const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
 const BPF_LINK_DETACH: libc::c_int = 34;
@@ -95,6 +101,16 @@ fn open(link: u32) -> io::Result<OwnedFd> {
     let fd = bpf(BPF_LINK_GET_FD_BY_ID, [link, 0, 0, 0])?;
     // SAFETY: the kernel has just made this descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes the program of a pinned link off at once, whoever holds the link. By its path, for a service may not open
+/// links by their numbers.
+pub(crate) fn detach_pinned(pin: &Path) -> io::Result<()> {
+    let path = CString::new(pin.as_os_str().as_bytes())?;
+    let [low, high] = halves(path.as_ptr() as u64);
+    let fd = bpf(BPF_OBJ_GET, [low, high, 0, 0])?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    detach(&unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// # Minimum kernel version
@@ -110,14 +126,17 @@ fn ifindex_of(link: &OwnedFd) -> io::Result<u32> {
     let mut info = [0_u64; 32];
     let address = (&raw mut info) as u64;
     let size = u32::try_from(size_of_val(&info)).unwrap_or(0);
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of an address")]
-    let mut attributes = [raw(link), size, address as u32, (address >> 32) as u32];
-    if cfg!(target_endian = "big") {
-        attributes.swap(2, 3);
-    }
-    bpf(BPF_OBJ_GET_INFO_BY_FD, attributes)?;
+    let [low, high] = halves(address);
+    bpf(BPF_OBJ_GET_INFO_BY_FD, [raw(link), size, low, high])?;
     let word = info[IFINDEX / 2].to_ne_bytes();
     Ok(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+/// A number of 64 bits as the kernel finds it in two words.
+fn halves(number: u64) -> [u32; 2] {
+    let bytes = number.to_ne_bytes();
+    let word = |start: usize| u32::from_ne_bytes(std::array::from_fn(|at| bytes[start + at]));
+    [word(0), word(4)]
 }
 
 fn raw(link: &OwnedFd) -> u32 {
@@ -129,8 +148,8 @@ fn bpf(command: libc::c_int, attributes: [u32; 4]) -> io::Result<RawFd> {
     #[repr(C, align(8))]
     struct Attributes([u32; 4]);
     let mut attributes = Attributes(attributes);
-    // SAFETY: the kernel reads this many bytes, and writes only where the third and fourth word point to if the
-    // command says so; the one caller that has such a command keeps that memory for the call.
+    // SAFETY: the kernel reads this many bytes, and writes only where two words point to if the command
+    // says so; the callers whose words point anywhere keep that memory for the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
