@@ -12,7 +12,7 @@ use nix::net::if_::if_nametoindex;
 use crate::{
     Error, InterfaceState, InterfaceStatus, Mode, Settings,
     error::{EACCES, EEXIST, EPERM, chain, errno},
-    foreign,
+    foreign, link,
     netlink::{self, Attached},
     pins::{self, Folder},
 };
@@ -277,7 +277,7 @@ pub(crate) fn leave_others<'a>(
 /// handle is gone. The caller may be in another network namespace than the interface.
 pub(crate) fn unlink(folder: &Folder, ifindex: u32) -> Result<(), Error> {
     let pin = folder.link(ifindex);
-    match foreign::detach_pinned(&pin) {
+    match link::pinned(&pin).and_then(|link| link::detach(&link)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Error::kernel(format!("detach {}", pin.display()), error))
         }

@@ -1,20 +1,11 @@
 //! Somebody else's program on an interface: who has it there, and how it is taken off.
 
-use std::{
-    ffi::CString,
-    fs, io,
-    os::{
-        fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
-        unix::ffi::OsStrExt as _,
-    },
-    path::Path,
-};
+use std::{fs, io, os::fd::OwnedFd};
 
 use aya::programs::{links::LinkType, loaded_links, loaded_programs};
-use nix::libc;
 
 use crate::{
-    Error,
+    Error, link,
     netlink::{self, Attached},
 };
 
@@ -70,7 +61,7 @@ pub(crate) fn remove(ifindex: u32, attached: Attached) -> Result<(), Error> {
         )
     };
     match link_to(ifindex, attached.program).map_err(act)? {
-        Some(link) => detach(&link).map_err(act),
+        Some(link) => link::detach(&link).map_err(act),
         None => netlink::detach(ifindex, attached.mode).map_err(act),
     }
 }
@@ -83,83 +74,10 @@ fn link_to(ifindex: u32, program: u32) -> io::Result<Option<OwnedFd>> {
             continue;
         }
         // One program may be on several interfaces, by a link each.
-        let link = open(info.id())?;
-        if ifindex_of(&link)? == ifindex {
+        let link = link::by_number(info.id())?;
+        if link::ifindex_of(&link)? == ifindex {
             return Ok(Some(link));
         }
     }
     Ok(None)
-}
-
-// From <linux/bpf.h>.
-const BPF_OBJ_GET: libc::c_int = 7;
-const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
-const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
-const BPF_LINK_DETACH: libc::c_int = 34;
-
-fn open(link: u32) -> io::Result<OwnedFd> {
-    let fd = bpf(BPF_LINK_GET_FD_BY_ID, [link, 0, 0, 0])?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Takes the program of a pinned link off at once, whoever holds the link. By its path, for a service may not open
-/// links by their numbers.
-pub(crate) fn detach_pinned(pin: &Path) -> io::Result<()> {
-    let path = CString::new(pin.as_os_str().as_bytes())?;
-    let [low, high] = halves(path.as_ptr() as u64);
-    let fd = bpf(BPF_OBJ_GET, [low, high, 0, 0])?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
-    detach(&unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// # Minimum kernel version
-/// 5.9.
-fn detach(link: &OwnedFd) -> io::Result<()> {
-    bpf(BPF_LINK_DETACH, [raw(link), 0, 0, 0]).map(drop)
-}
-
-/// The interface of an XDP link; zero when the interface has gone.
-fn ifindex_of(link: &OwnedFd) -> io::Result<u32> {
-    // `struct bpf_link_info`: type, id, program, padding, and for XDP the interface.
-    const IFINDEX: usize = 4;
-    let mut info = [0_u64; 32];
-    let address = (&raw mut info) as u64;
-    let size = u32::try_from(size_of_val(&info)).unwrap_or(0);
-    let [low, high] = halves(address);
-    bpf(BPF_OBJ_GET_INFO_BY_FD, [raw(link), size, low, high])?;
-    let word = info[IFINDEX / 2].to_ne_bytes();
-    Ok(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
-}
-
-/// A number of 64 bits as the kernel finds it in two words.
-fn halves(number: u64) -> [u32; 2] {
-    let bytes = number.to_ne_bytes();
-    let word = |start: usize| u32::from_ne_bytes(std::array::from_fn(|at| bytes[start + at]));
-    [word(0), word(4)]
-}
-
-fn raw(link: &OwnedFd) -> u32 {
-    link.as_raw_fd().cast_unsigned()
-}
-
-/// The `bpf` call with attributes of four words.
-fn bpf(command: libc::c_int, attributes: [u32; 4]) -> io::Result<RawFd> {
-    #[repr(C, align(8))]
-    struct Attributes([u32; 4]);
-    let mut attributes = Attributes(attributes);
-    // SAFETY: the kernel reads this many bytes, and writes only where two words point to if the command
-    // says so; the callers whose words point anywhere keep that memory for the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            &raw mut attributes,
-            size_of::<Attributes>(),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    RawFd::try_from(result).map_err(io::Error::other)
 }

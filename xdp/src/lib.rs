@@ -8,6 +8,7 @@
 //! This is the only crate that knows aya.
 
 mod attachment;
+mod bpf;
 mod compile;
 mod control;
 mod counters;
@@ -18,6 +19,7 @@ mod foreign;
 mod header;
 mod interface_facts;
 mod interfaces;
+mod link;
 mod lists;
 mod mapped;
 mod netlink;

@@ -1,13 +1,15 @@
 //! Features that aya does not ask for: flags, instructions and commands. They are tried.
 
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use aya_obj::generated::{
     BPF_F_XDP_HAS_FRAGS,
     bpf_cmd::{BPF_LINK_DETACH, BPF_PROG_LOAD},
     bpf_prog_type::BPF_PROG_TYPE_XDP,
 };
-use nix::{errno::Errno, libc};
+use nix::errno::Errno;
+
+use crate::bpf::{self, Words};
 
 /// The fields of `union bpf_attr` for `BPF_PROG_LOAD` up to the flags. The kernel takes an attribute that ends early,
 /// and zeros for the rest.
@@ -62,8 +64,8 @@ fn is_taken(loaded: &Result<OwnedFd, Errno>) -> Option<bool> {
 /// Whether links are detached by a command, which came with the links of XDP: those are known by nothing else that
 /// could be asked without an interface.
 pub(super) fn knows_xdp_links() -> Option<bool> {
-    let no_link = [u32::MAX, 0];
-    match bpf(BPF_LINK_DETACH as libc::c_long, &no_link) {
+    let mut no_link = Words([u32::MAX, 0, 0, 0]);
+    match bpf::call(BPF_LINK_DETACH, &mut no_link) {
         Err(Errno::EBADF) => Some(true),
         Err(Errno::EINVAL) => Some(false),
         _ => None,
@@ -71,7 +73,7 @@ pub(super) fn knows_xdp_links() -> Option<bool> {
 }
 
 fn load(program: &'static [u64], flags: u32) -> Result<OwnedFd, Errno> {
-    let load = Load {
+    let mut load = Load {
         kind: BPF_PROG_TYPE_XDP as u32,
         instructions_count: u32::try_from(program.len()).unwrap_or(0),
         instructions: program.as_ptr() as u64,
@@ -82,17 +84,7 @@ fn load(program: &'static [u64], flags: u32) -> Result<OwnedFd, Errno> {
         kernel_version: 0,
         flags,
     };
-    let fd = bpf(BPF_PROG_LOAD as libc::c_long, &load)?;
-    let fd = i32::try_from(fd).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just made this descriptor for the caller, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// The `bpf` call with an attribute that the kernel only reads.
-fn bpf<A>(command: libc::c_long, attribute: &A) -> Result<libc::c_long, Errno> {
-    let (at, size) = (&raw const *attribute, size_of::<A>());
-    // SAFETY: the attribute is as long as is said and outlives the call, and what it points to is static.
-    Errno::result(unsafe { libc::syscall(libc::SYS_bpf, command, at, size) })
+    bpf::open(BPF_PROG_LOAD, &mut load)
 }
 
 #[cfg(test)]
