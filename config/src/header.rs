@@ -64,10 +64,9 @@ impl HeaderEdits {
 
 pub(crate) const HEADER_NAME_PATTERN: &str = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 
-/// Fields that frame a message or belong to one connection: Floodwall's own business.
-const FRAMING: [&str; 9] = [
+/// Fields that belong to one connection and end with it, whatever `Connection` says (RFC 9110, 7.6.1).
+pub const OF_ONE_CONNECTION: [&str; 8] = [
     "connection",
-    "content-length",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -76,6 +75,11 @@ const FRAMING: [&str; 9] = [
     "upgrade",
     "http2-settings",
 ];
+
+/// Whether a field frames a message or belongs to one connection: Floodwall's own business.
+fn is_framing(name: &str) -> bool {
+    name == "content-length" || OF_ONE_CONNECTION.contains(&name)
+}
 
 pub(crate) static EDITS: Section = Section {
     name: "routes[].request_headers",
@@ -117,7 +121,7 @@ impl HeaderName {
     /// Takes the name of a header that Floodwall is to write.
     fn of_written(name: &str, value: Cursor<'_>) -> Option<Self> {
         let name = Self::of(name, value)?;
-        if FRAMING.contains(&name.as_str()) {
+        if is_framing(name.as_str()) {
             return value.refuse_as(
                 format!("`{name}`, which frames the message"),
                 "any other header",

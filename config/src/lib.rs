@@ -64,7 +64,7 @@ pub use config::{Config, GateIndex, LimitIndex, UpstreamIndex};
 pub use diff::{Change, ChangeKind};
 pub use error_page::{ErrorPage, ErrorPages};
 pub use gate::{Draw, Gate, Nameless};
-pub use header::{Header, HeaderEdits, HeaderName, HeaderRule};
+pub use header::{Header, HeaderEdits, HeaderName, HeaderRule, OF_ONE_CONNECTION};
 pub use key::KeyPart;
 pub use limit::{
     Absent, Adapt, Allowance, BlockScope, Count, Direction, Escalation, Excepted, Exception,

@@ -1,20 +1,9 @@
 //! Fields that belong to one connection and end with it, whoever is behind it (RFC 9110, 7.6.1).
 
+use floodwall_config::OF_ONE_CONNECTION;
 use http::{HeaderMap, HeaderName, Version, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
-
-/// Those of a request, whatever its `Connection` says.
-const OF_REQUESTS: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
 
 /// Those of a response but for its framing. HTTP/2 has none of them, and its codec refuses a response that has one.
 /// Names, not text: every response is looked through for them.
@@ -31,7 +20,7 @@ pub(super) fn strip_request(request: &mut RequestHeader) {
     for name in nominated(&request.headers) {
         request.remove_header(name.as_str());
     }
-    for name in OF_REQUESTS {
+    for name in OF_ONE_CONNECTION {
         request.remove_header(name);
     }
 }
