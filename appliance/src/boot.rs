@@ -179,13 +179,14 @@ impl Floodwall {
     /// Leaves everything to a successor that serves, and finishes what is under way as [`Floodwall::stop`] does.
     pub fn retire(self, hurry: impl FnMut() -> bool) {
         self.left.store(true, Relaxed);
+        // Whoever calls from here on is the successor's.
+        self.callers.close();
         // The successor waits for who is in.
         self.service.host.journal.close();
         drop(self.estate);
         if let Some(state) = self.state {
             state.close();
         }
-        // Whoever calls from here on is the successor's.
         self.operators.block_on(self.callers.leave());
         self.operators.shutdown_background();
         drop(self.interfaces);

@@ -359,9 +359,11 @@ impl Floodwall<'_> {
         assert!(over.is_some(), "no end of the reload:\n{}", self.log());
     }
 
-    /// SIGQUIT; returns when a new process serves, whose predecessor may still finish what it has.
+    /// SIGQUIT; returns when a new process serves and answers its operators, whose predecessor has heard of it and may
+    /// still finish what it has.
     pub fn hand_over(&mut self) {
-        let (before, old) = (self.times_ready(), self.pid());
+        let handed_over = || self.log().matches("handed over: ").count();
+        let (before, old, handovers) = (self.times_ready(), self.pid(), handed_over());
         self.signal(Signal::SIGQUIT);
         let over = wait::until(wait::PATIENCE * 3, || {
             let main = self.manager.heard().iter().rev().find_map(|line| {
@@ -369,7 +371,8 @@ impl Floodwall<'_> {
                 pid.parse::<i32>().ok()
             })?;
             let is_new = u32::try_from(main) != Ok(old) && self.times_ready() > before;
-            is_new.then(|| Pid::from_raw(main))
+            let is_over = is_new && handed_over() > handovers && self.status()["pid"] == main;
+            is_over.then(|| Pid::from_raw(main))
         });
         assert!(over.is_some(), "no new process:\n{}", self.log());
         self.successor = over;

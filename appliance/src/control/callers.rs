@@ -80,10 +80,13 @@ impl Default for Shared {
 }
 
 impl Callers {
-    /// Takes nobody in any more, and waits until those who are in have had their answers; not for ever for those who
-    /// ask nothing.
-    pub async fn leave(&self) {
+    /// Takes nobody in any more.
+    pub fn close(&self) {
         self.0.closing.notify_waiters();
+    }
+
+    /// Waits until those who are in have had their answers; not for ever for those who ask nothing.
+    pub async fn leave(&self) {
         let mut count = self.0.count.subscribe();
         // Whoever is in after that has been silent.
         let _ = timeout(FAREWELL, count.wait_for(|count| *count == 0)).await;

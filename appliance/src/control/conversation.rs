@@ -53,7 +53,7 @@ enum End {
 }
 
 impl Door {
-    /// Answers callers until [`Callers::leave`](super::Callers::leave).
+    /// Answers callers until [`Callers::close`](super::Callers::close).
     ///
     /// `answer` may block: it runs on a thread of its own.
     ///
