@@ -20,12 +20,9 @@ use crate::{
     access_log::Verdict,
     admission::{self, Waited},
     blocks, client,
-    gate::{self, Gate},
     host::Host,
     key::Subject,
-    pages,
-    protection::{Protection, Shed},
-    refusal::{self, Answer},
+    pages, refusal,
     route::Route,
     server::{connection::Connection, progress::Phase},
     strict,
@@ -33,6 +30,7 @@ use crate::{
 
 mod action;
 mod cookies;
+mod ending;
 mod exchange;
 mod forged;
 mod forward;
@@ -77,30 +75,6 @@ impl Proxy {
         }
     }
 
-    /// Writes a response of our own and ends the phases.
-    async fn respond(session: &mut Session, answer: Answer) -> Result<bool> {
-        // In a box, like all that few requests need: every request carries what stands in the future of its phase.
-        Box::pin(Self::write(session, answer)).await
-    }
-
-    async fn write(session: &mut Session, answer: Answer) -> Result<bool> {
-        if answer.header.status.as_u16() >= 400 && grpc::is_call(session.req_header()) {
-            grpc::respond(session, &answer)?;
-            return Ok(true);
-        }
-        let empty = answer.body.is_empty() || session.req_header().method == http::Method::HEAD;
-        session.write_response_header(answer.header, empty).await?;
-        if !empty {
-            session
-                .write_response_body(Some(Bytes::from(answer.body)), true)
-                .await?;
-        } else if session.as_downstream().is_http2() {
-            // A stream that ends with an error is not finished by the engine.
-            session.write_response_body(None, true).await?;
-        }
-        Ok(true)
-    }
-
     /// Refuses what two programs could read in two ways, and gives the rest the one form that rules and upstreams see.
     fn understand(
         &self,
@@ -118,96 +92,6 @@ impl Proxy {
             Some(tls) if !tls.may_serve(view(session.req_header()).host) => Err(MISDIRECTED),
             _ => Ok(()),
         }
-    }
-
-    /// Ends the request of a client that did not wait for its turn.
-    async fn left(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
-        ctx.error = Some("the client left while it waited for its turn");
-        if let Some(pass) = ctx.pass.take() {
-            pass.refund();
-        }
-        session.shutdown().await;
-        Ok(true)
-    }
-
-    /// Turns away whom a gate does not let in.
-    async fn kept_out(
-        session: &mut Session,
-        ctx: &mut Exchange,
-        gate: &Gate,
-        refused: gate::Refused,
-    ) -> Result<bool> {
-        ctx.verdict = Verdict::Gate;
-        ctx.error = Some(refused.word());
-        Self::respond(session, gate::answer(gate, refused)?).await
-    }
-
-    /// Refuses what is no proper request. The connection ends: nobody knows where the next one would begin.
-    async fn malformed(
-        &self,
-        session: &mut Session,
-        ctx: &mut Exchange,
-        fault: strict::Fault,
-    ) -> Result<bool> {
-        ctx.verdict = Verdict::Malformed;
-        ctx.error = Some(fault.what);
-        self.host.stats.requests.malformed.one();
-        session.set_keepalive(None);
-        if let Some(progress) = &ctx.progress {
-            progress.unsettle();
-        }
-        Self::respond(session, refusal::plain(fault.status, fault.what)?).await
-    }
-
-    /// Turns a request away that the machine has no time for. The client did nothing wrong: its connection stays.
-    async fn shed(
-        session: &mut Session,
-        ctx: &mut Exchange,
-        protection: &Protection,
-        shed: Shed,
-    ) -> Result<bool> {
-        ctx.verdict = Verdict::Shed;
-        ctx.shed = Some(shed);
-        let wants_json = session::wants_json(session.req_header());
-        Self::respond(session, protection.answers().to(shed, wants_json)?).await
-    }
-
-    async fn refused(
-        &self,
-        session: &mut Session,
-        ctx: &mut Exchange,
-        refusal: admission::Refusal,
-    ) -> Result<bool> {
-        ctx.verdict = Verdict::Refused;
-        ctx.refused_by = Some(refusal.limit);
-        if let Some(pass) = ctx.pass.take() {
-            pass.refund();
-        }
-        let limit = ctx.generation.limit(refusal.limit);
-        let blocked = ctx.client.as_ref().and_then(|client| {
-            let connection = ctx.connection.as_ref().map(|connection| connection.id);
-            blocks::strike(
-                &self.host,
-                &ctx.generation,
-                limit,
-                client,
-                connection,
-                ctx.begun,
-            )
-        });
-        if blocked.is_some() {
-            // From the next packet on nothing of this client comes through; keeping its connection is keeping a corpse.
-            session.set_keepalive(None);
-            if let Some(progress) = &ctx.progress {
-                progress.be_last();
-            }
-        }
-        let answer = refusal::by_limit(
-            &ctx.generation,
-            &refusal,
-            session::wants_json(session.req_header()),
-        )?;
-        Self::respond(session, answer).await
     }
 
     /// Has a request that was let in served as its route says, within the time it has. True when it is answered
