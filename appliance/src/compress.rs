@@ -13,6 +13,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 pub use encoder::Encoder;
 
+use crate::list_field;
+
 /// Decides about a response, and changes its head if its body is to be compressed.
 ///
 /// A response that could be compressed for another client says so in `Vary`.
@@ -67,12 +69,8 @@ fn is_fit(rules: &Compress, response: &ResponseHeader) -> bool {
 
 /// Either side may ask that nobody changes the body (RFC 9111, 5.2.1.6 and 5.2.2.6).
 fn is_to_stay(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
+    list_field::words(headers, &header::CACHE_CONTROL)
+        .any(|directive| directive.eq_ignore_ascii_case("no-transform"))
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {
@@ -85,13 +83,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn vary(response: &mut ResponseHeader) -> Result<()> {
-    let said = response
-        .headers
-        .get_all(header::VARY)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+    let said = list_field::words(&response.headers, &header::VARY)
         .any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"));
     if said {
         return Ok(());

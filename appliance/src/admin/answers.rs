@@ -11,7 +11,7 @@ use super::{
     reply::{self, Reply, TEXT},
 };
 use crate::{
-    blocks,
+    blocks, list_field,
     metrics::{MEDIA_TYPE, Metrics, plain},
     service::Service,
     status,
@@ -141,10 +141,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// Whether a request names this media type among those that it likes; `*/*` does not count.
 fn accepts<B>(request: &Request<B>, wanted: &str) -> bool {
-    let accept = request.headers().get_all(header::ACCEPT).iter();
-    accept
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+    list_field::words(request.headers(), &header::ACCEPT)
         .filter_map(|range| range.split(';').next())
         .any(|media| media.trim().eq_ignore_ascii_case(wanted))
 }

@@ -11,6 +11,7 @@ use http::{
 use ring::digest::{SHA256, digest};
 
 use super::reply::{self, Reply};
+use crate::list_field;
 
 /// One file of the page.
 #[derive(Debug)]
@@ -114,9 +115,7 @@ impl Page {
     }
 
     fn is_known<B>(&self, request: &Request<B>) -> bool {
-        let known = request.headers().get_all(header::IF_NONE_MATCH).iter();
-        known
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-            .any(|tag| tag.trim_ascii() == self.etag.as_bytes())
+        list_field::members(request.headers(), &header::IF_NONE_MATCH)
+            .any(|tag| tag == self.etag.as_bytes())
     }
 }

@@ -3,6 +3,8 @@
 use floodwall_config::Algorithm;
 use http::{HeaderMap, header};
 
+use crate::list_field;
+
 /// The algorithm that the client likes best; where it likes several as much, the first of `offered`.
 pub(super) fn preferred(headers: &HeaderMap, offered: &[Algorithm]) -> Option<Algorithm> {
     let mut best = (0, None);
@@ -27,19 +29,17 @@ pub(super) fn name(algorithm: Algorithm) -> &'static str {
 /// How much a coding is liked, in thousandths; none at all when it is not named.
 fn quality(headers: &HeaderMap, coding: &str) -> u16 {
     let (mut named, mut any) = (None, None);
-    for field in headers.get_all(header::ACCEPT_ENCODING) {
-        for part in field.to_str().unwrap_or_default().split(',') {
-            let mut parameters = part.split(';');
-            let token = parameters.next().unwrap_or_default().trim();
-            let weight = parameters
-                .find_map(|parameter| weight(parameter.trim()))
-                .unwrap_or(1000);
-            let alias = coding == "gzip" && token.eq_ignore_ascii_case("x-gzip");
-            if token.eq_ignore_ascii_case(coding) || alias {
-                named = named.max(Some(weight));
-            } else if token == "*" {
-                any = Some(weight);
-            }
+    for part in list_field::words(headers, &header::ACCEPT_ENCODING) {
+        let mut parameters = part.split(';');
+        let token = parameters.next().unwrap_or_default().trim();
+        let weight = parameters
+            .find_map(|parameter| weight(parameter.trim()))
+            .unwrap_or(1000);
+        let alias = coding == "gzip" && token.eq_ignore_ascii_case("x-gzip");
+        if token.eq_ignore_ascii_case(coding) || alias {
+            named = named.max(Some(weight));
+        } else if token == "*" {
+            any = Some(weight);
         }
     }
     named.or(any).unwrap_or(0)

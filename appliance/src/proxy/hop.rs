@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderName, Version, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
+use crate::list_field::words;
+
 /// Those of a response but for its framing. HTTP/2 has none of them, and its codec refuses a response that has one.
 /// Names, not text: every response is looked through for them.
 static OF_RESPONSES: [HeaderName; 5] = [
@@ -49,7 +51,7 @@ pub(super) fn frame(session: &mut Session, response: &mut ResponseHeader) {
 
 /// What `Connection` names. Most name nothing but what becomes of the connection.
 fn nominated(headers: &HeaderMap) -> Vec<String> {
-    tokens(headers, &header::CONNECTION)
+    words(headers, &header::CONNECTION)
         .filter(|name| {
             !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive")
         })
@@ -65,23 +67,9 @@ fn is_framing(name: &str) -> bool {
 
 /// What `Upgrade` names, in lower case.
 pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
-    tokens(headers, &header::UPGRADE)
+    words(headers, &header::UPGRADE)
         .map(str::to_ascii_lowercase)
         .collect()
-}
-
-/// The words of a list, over all its fields, as they are written.
-pub(super) fn tokens<'h>(
-    headers: &'h HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'h str> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(','))
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
 }
 
 #[cfg(test)]

@@ -10,13 +10,10 @@ use pingora_error::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::{
-    Exchange,
-    hop::{self, tokens},
-    onward, report, session,
-};
+use super::{Exchange, hop, onward, report, session};
 use crate::{
     host::Host,
+    list_field,
     server::body::Framing,
     strict::{self, Fault},
 };
@@ -43,8 +40,10 @@ pub(super) fn wanted(head: &RequestHeader) -> Result<Option<String>, Fault> {
         strict::framing_of(headers),
         Framing::None | Framing::Length(0)
     );
-    let connection =
-        |word| tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case(word));
+    let connection = |word| {
+        list_field::words(headers, &header::CONNECTION)
+            .any(|token| token.eq_ignore_ascii_case(word))
+    };
     if head.version != Version::HTTP_11 || has_body || !connection("upgrade") || connection("close")
     {
         return Ok(None);

@@ -6,7 +6,7 @@
 use http::{HeaderMap, header};
 
 use super::Fault;
-use crate::server::head::is_token;
+use crate::{list_field, server::head::is_token};
 
 const NO_TOKEN: Fault = Fault::malformed("Connection names what is no token");
 const TOO_MANY: Fault = Fault::malformed("Connection names too many fields");
@@ -42,13 +42,8 @@ const FOR_THE_ORIGIN: [&str; 18] = [
 /// # Errors
 /// The [`Fault`] of the first that may not be there.
 pub(super) fn check(fields: &HeaderMap) -> Result<(), Fault> {
-    let lists = fields.get_all(header::CONNECTION).iter();
-    let options = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
     let mut count = 0;
-    for option in options.map(<[u8]>::trim_ascii) {
-        if option.is_empty() {
-            continue;
-        }
+    for option in list_field::members(fields, &header::CONNECTION) {
         if !option.iter().copied().all(is_token) {
             return Err(NO_TOKEN);
         }
