@@ -13,7 +13,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 pub use encoder::Encoder;
 
-use crate::list_field;
+use crate::fields;
 
 /// Decides about a response, and changes its head if its body is to be compressed.
 ///
@@ -69,7 +69,7 @@ fn is_fit(rules: &Compress, response: &ResponseHeader) -> bool {
 
 /// Either side may ask that nobody changes the body (RFC 9111, 5.2.1.6 and 5.2.2.6).
 fn is_to_stay(headers: &HeaderMap) -> bool {
-    list_field::words(headers, &header::CACHE_CONTROL)
+    fields::words(headers, &header::CACHE_CONTROL)
         .any(|directive| directive.eq_ignore_ascii_case("no-transform"))
 }
 
@@ -83,7 +83,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn vary(response: &mut ResponseHeader) -> Result<()> {
-    let said = list_field::words(&response.headers, &header::VARY)
+    let said = fields::words(&response.headers, &header::VARY)
         .any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"));
     if said {
         return Ok(());

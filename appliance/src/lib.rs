@@ -63,7 +63,7 @@ pub mod systemd;
 pub mod aside;
 pub mod clock;
 pub mod fetch;
-pub mod list_field;
+pub mod fields;
 pub mod memory;
 pub mod pem;
 pub mod pressure;

@@ -8,6 +8,7 @@ use pingora_http::ResponseHeader;
 
 use crate::{
     admission::{Refusal, Standing},
+    fields,
     generation::Generation,
 };
 
@@ -114,12 +115,13 @@ pub fn write_standing(
 
 /// Removes what the upstream says of limits of its own under the names that [`write_standing`] writes.
 pub fn remove_standing(header: &mut ResponseHeader) {
-    header.remove_header(&POLICY);
-    header.remove_header(&RATELIMIT);
+    fields::remove(header, &STANDING);
 }
 
-static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static STANDING: [HeaderName; 2] = [
+    HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("ratelimit"),
+];
 
 /// What [`write_standing`] writes, as lines of a head.
 pub fn standing_lines(generation: &Generation, standing: &Standing) -> Vec<u8> {

@@ -11,7 +11,7 @@ use super::{
     reply::{self, Reply, TEXT},
 };
 use crate::{
-    blocks, list_field,
+    blocks, fields,
     metrics::{MEDIA_TYPE, Metrics, plain},
     service::Service,
     status,
@@ -141,7 +141,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// Whether a request names this media type among those that it likes; `*/*` does not count.
 fn accepts<B>(request: &Request<B>, wanted: &str) -> bool {
-    list_field::words(request.headers(), &header::ACCEPT)
+    fields::words(request.headers(), &header::ACCEPT)
         .filter_map(|range| range.split(';').next())
         .any(|media| media.trim().eq_ignore_ascii_case(wanted))
 }

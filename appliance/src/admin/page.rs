@@ -11,7 +11,7 @@ use http::{
 use ring::digest::{SHA256, digest};
 
 use super::reply::{self, Reply};
-use crate::list_field;
+use crate::fields;
 
 /// One file of the page.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Page {
     }
 
     fn is_known<B>(&self, request: &Request<B>) -> bool {
-        list_field::members(request.headers(), &header::IF_NONE_MATCH)
+        fields::members(request.headers(), &header::IF_NONE_MATCH)
             .any(|tag| tag == self.etag.as_bytes())
     }
 }

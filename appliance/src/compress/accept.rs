@@ -3,7 +3,7 @@
 use floodwall_config::Algorithm;
 use http::{HeaderMap, header};
 
-use crate::list_field;
+use crate::fields;
 
 /// The algorithm that the client likes best; where it likes several as much, the first of `offered`.
 pub(super) fn preferred(headers: &HeaderMap, offered: &[Algorithm]) -> Option<Algorithm> {
@@ -29,7 +29,7 @@ pub(super) fn name(algorithm: Algorithm) -> &'static str {
 /// How much a coding is liked, in thousandths; none at all when it is not named.
 fn quality(headers: &HeaderMap, coding: &str) -> u16 {
     let (mut named, mut any) = (None, None);
-    for part in list_field::words(headers, &header::ACCEPT_ENCODING) {
+    for part in fields::words(headers, &header::ACCEPT_ENCODING) {
         let mut parameters = part.split(';');
         let token = parameters.next().unwrap_or_default().trim();
         let weight = parameters

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, Version, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use crate::list_field::words;
+use crate::fields::{self, words};
 
 /// Those of a response but for its framing. HTTP/2 has none of them, and its codec refuses a response that has one.
 /// Names, not text: every response is looked through for them.
@@ -29,12 +29,15 @@ pub(super) fn strip_request(request: &mut RequestHeader) {
 
 /// Takes off a response what belongs to the connection to the upstream.
 pub(super) fn strip_response(response: &mut ResponseHeader) {
-    for name in nominated(&response.headers) {
-        if !is_framing(&name) {
-            response.remove_header(name.as_str());
+    let present = fields::present(&response.headers, &OF_RESPONSES);
+    if present.contains(&&header::CONNECTION) {
+        for name in nominated(&response.headers) {
+            if !is_framing(&name) {
+                response.remove_header(name.as_str());
+            }
         }
     }
-    for name in &OF_RESPONSES {
+    for name in present {
         response.remove_header(name);
     }
 }

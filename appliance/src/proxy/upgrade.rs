@@ -12,8 +12,8 @@ use pingora_proxy::Session;
 
 use super::{Exchange, hop, onward, report, session};
 use crate::{
+    fields,
     host::Host,
-    list_field,
     server::body::Framing,
     strict::{self, Fault},
 };
@@ -41,8 +41,7 @@ pub(super) fn wanted(head: &RequestHeader) -> Result<Option<String>, Fault> {
         Framing::None | Framing::Length(0)
     );
     let connection = |word| {
-        list_field::words(headers, &header::CONNECTION)
-            .any(|token| token.eq_ignore_ascii_case(word))
+        fields::words(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case(word))
     };
     if head.version != Version::HTTP_11 || has_body || !connection("upgrade") || connection("close")
     {

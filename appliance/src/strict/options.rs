@@ -6,7 +6,7 @@
 use http::{HeaderMap, header};
 
 use super::Fault;
-use crate::{list_field, server::head::is_token};
+use crate::{fields, server::head::is_token};
 
 const NO_TOKEN: Fault = Fault::malformed("Connection names what is no token");
 const TOO_MANY: Fault = Fault::malformed("Connection names too many fields");
@@ -43,7 +43,7 @@ const FOR_THE_ORIGIN: [&str; 18] = [
 /// The [`Fault`] of the first that may not be there.
 pub(super) fn check(fields: &HeaderMap) -> Result<(), Fault> {
     let mut count = 0;
-    for option in list_field::members(fields, &header::CONNECTION) {
+    for option in fields::members(fields, &header::CONNECTION) {
         if !option.iter().copied().all(is_token) {
             return Err(NO_TOKEN);
         }
