@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 use floodwall_config::KeyPart;
-use floodwall_limiter::{KeyHash, Secret};
+use floodwall_limiter::{KeyHash, Secret, siphash::Pieces};
 use smallvec::SmallVec;
 
 use crate::{client::Client, request::RequestView, server::tls::Session};
@@ -101,26 +101,31 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The parts one after the other, each with its length, so that no two keys run into each other.
+    /// Adds a part to others that are hashed: one more than its length and the part, so that no two keys run into each
+    /// other; nothing but a zero when it is absent. A client is the two words of its address, or of its network, the
+    /// first bits in the first. Tells whether it is there.
+    pub fn add(&self, part: &KeyPart, to: &mut Pieces) -> bool {
+        if let KeyPart::Client = part {
+            for word in self.client.source.words() {
+                to.word(word);
+            }
+            return true;
+        }
+        let value = self.value(part);
+        let value = value.as_deref();
+        to.word(value.map_or(0, |value| value.len() as u64 + 1));
+        to.bytes(value.unwrap_or_default().as_bytes());
+        value.is_some()
+    }
+
     fn hash_of_parts(&self, secret: Secret, parts: &[KeyPart]) -> Counted {
-        let mut bytes: SmallVec<[u8; 128]> = SmallVec::new();
+        let mut pieces = secret.pieces();
         let mut is_whole = true;
         for part in parts {
-            if let KeyPart::Client = part {
-                for word in self.client.source.words() {
-                    bytes.extend_from_slice(&word.to_le_bytes());
-                }
-                continue;
-            }
-            let value = self.value(part);
-            let value = value.as_deref();
-            is_whole &= value.is_some();
-            let length = value.map_or(0, |value| value.len() as u64 + 1);
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+            is_whole &= self.add(part, &mut pieces);
         }
         Counted {
-            key: KeyHash::of_bytes(secret, &bytes),
+            key: KeyHash::of_pieces(pieces),
             is_whole,
         }
     }

@@ -107,9 +107,18 @@ impl Limit {
     /// What a request may do; nothing is anything.
     #[inline]
     pub fn rule(&self, subject: &Subject<'_>) -> Option<&Arc<Rule>> {
-        let Some(exceptions) = &self.exceptions else {
-            return Some(&self.rule);
-        };
+        match &self.exceptions {
+            None => Some(&self.rule),
+            Some(exceptions) => self.rule_among(exceptions, subject),
+        }
+    }
+
+    #[inline(never)]
+    fn rule_among<'a>(
+        &'a self,
+        exceptions: &'a Exceptions,
+        subject: &Subject<'_>,
+    ) -> Option<&'a Arc<Rule>> {
         let values = subject.values(&self.key);
         let values = values.iter().flatten().map(AsRef::as_ref);
         match exceptions.find(values, subject.client.address) {

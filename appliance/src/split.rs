@@ -44,31 +44,16 @@ fn point_of(subject: &Subject<'_>, key: &[KeyPart]) -> u32 {
     } else {
         &[KeyPart::Client]
     };
-    let mut bytes = subject.route.as_bytes().to_vec();
-    bytes.push(0);
+    let mut pieces = OPEN.pieces();
+    pieces.bytes(subject.route.as_bytes());
+    pieces.bytes(&[0]);
     for part in key {
-        write_part(subject, part, &mut bytes);
+        subject.add(part, &mut pieces);
     }
-    let point = (u128::from(OPEN.hash_bytes(&bytes)) * 1_000_000) >> 64;
+    let point = (u128::from(pieces.finish()) * 1_000_000) >> 64;
     #[expect(clippy::cast_possible_truncation, reason = "below a million")]
     let point = point as u32;
     point
-}
-
-/// Appends a part: one more than its length, and the part; nothing but a zero when it is absent. A client is the two words
-/// of its address, or of its network, the first bits in the first.
-fn write_part(subject: &Subject<'_>, part: &KeyPart, into: &mut Vec<u8>) {
-    if *part == KeyPart::Client {
-        for word in subject.client.source.words() {
-            into.extend_from_slice(&word.to_le_bytes());
-        }
-        return;
-    }
-    let value = subject.value(part);
-    let value = value.as_deref();
-    let length = value.map_or(0, |value| value.len() as u64 + 1);
-    into.extend_from_slice(&length.to_le_bytes());
-    into.extend_from_slice(value.unwrap_or_default().as_bytes());
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::siphash::Secret;
+use crate::siphash::{Pieces, Secret};
 
 /// The address a packet or a client is counted under: an IPv4 or IPv6 address with its host bits cut off.
 ///
@@ -191,6 +191,12 @@ impl KeyHash {
     /// The key of anything else: a header's value, several parts together.
     pub fn of_bytes(secret: Secret, bytes: &[u8]) -> Self {
         Self(secret.hash_bytes(bytes))
+    }
+
+    /// The same for bytes that came in pieces.
+    #[inline]
+    pub fn of_pieces(pieces: Pieces) -> Self {
+        Self(pieces.finish())
     }
 
     /// The hash as a number, which is how the kernel's program hands it from one function to another.

@@ -40,14 +40,92 @@ impl Secret {
 
     /// Hashes any bytes.
     pub fn hash_bytes(self, bytes: &[u8]) -> u64 {
-        let mut state = State::new(self);
+        let mut pieces = self.pieces();
+        pieces.bytes(bytes);
+        pieces.finish()
+    }
+
+    /// Hashes bytes that come in pieces, to what they would give together.
+    #[inline]
+    pub fn pieces(self) -> Pieces {
+        Pieces {
+            state: State::new(self),
+            rest: 0,
+            length: 0,
+        }
+    }
+}
+
+/// Pieces that were hashed, and of the last one what is no whole word yet.
+pub struct Pieces {
+    state: State,
+    rest: u64,
+    /// Bytes of all.
+    length: u64,
+}
+
+impl core::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Pieces(..)")
+    }
+}
+
+impl Pieces {
+    /// Adds the bytes of a word, the low ones first.
+    #[inline]
+    pub fn word(&mut self, word: u64) {
+        let bits = self.bits();
+        self.state.compress(self.rest | word << bits);
+        self.rest = behind(word, bits);
+        self.length += 8;
+    }
+
+    /// Adds bytes.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
-            state.compress(u64::from_le_bytes(*word));
+            self.word(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        state.finish(u64::from_le_bytes(last) | (bytes.len() as u64) << 56)
+        let (bits, tail) = (self.bits(), tail(bytes, rest));
+        self.rest |= tail << bits;
+        let length = rest.len() as u64;
+        if self.length % 8 + length >= 8 {
+            self.state.compress(self.rest);
+            self.rest = behind(tail, bits);
+        }
+        self.length += length;
+    }
+
+    /// The hash of them all.
+    #[inline]
+    pub fn finish(self) -> u64 {
+        self.state.finish(self.rest | self.length << 56)
+    }
+
+    /// How far the word that has begun is filled.
+    #[inline]
+    fn bits(&self) -> u64 {
+        self.length % 8 * 8
+    }
+}
+
+/// What of a word is left behind another one that has so many bits already.
+#[inline]
+fn behind(word: u64, bits: u64) -> u64 {
+    if bits == 0 { 0 } else { word >> (64 - bits) }
+}
+
+/// The bytes behind the last whole word. They are the last of a word that overlaps it, where there is one.
+#[inline]
+fn tail(bytes: &[u8], rest: &[u8]) -> u64 {
+    match (rest, bytes.last_chunk()) {
+        ([], _) => 0,
+        (_, Some(word)) => u64::from_le_bytes(*word) >> (64 - 8 * rest.len()),
+        (_, None) => rest
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 
@@ -126,6 +204,22 @@ mod tests {
                 let bytes = &bytes[..length];
                 prop_assert_eq!(secret.hash_bytes(bytes), reference(secret, bytes));
             }
+        }
+
+        #[test]
+        fn pieces_hash_as_all_of_them_together(
+            k0: u64, k1: u64,
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..8), word: u64,
+        ) {
+            let secret = Secret { k0, k1 };
+            let mut hashed = secret.pieces();
+            for piece in &pieces {
+                hashed.bytes(piece);
+                hashed.word(word);
+            }
+            let word = word.to_le_bytes();
+            let whole: Vec<u8> = pieces.iter().flat_map(|piece| [piece, &word[..]].concat()).collect();
+            prop_assert_eq!(hashed.finish(), reference(secret, &whole));
         }
 
         #[test]

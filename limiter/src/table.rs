@@ -126,6 +126,22 @@ impl<M: AsRef<[Set]>> FlowTable<M> {
         now: Nanos,
         cost: u64,
     ) -> Result<Done, Refused> {
+        match set::recharge(self.set(flow), flow, quota, now, cost) {
+            Some(outcome) => outcome,
+            None => self.charge_further(flow, quota, now, cost),
+        }
+    }
+
+    /// What takes more than one attempt at the key's own cell: rare, and kept out of the way of all the others.
+    #[cold]
+    #[inline(never)]
+    fn charge_further(
+        &self,
+        flow: FlowId,
+        quota: Quota,
+        now: Nanos,
+        cost: u64,
+    ) -> Result<Done, Refused> {
         self.note(set::charge(self.set(flow), flow, quota, now, cost))
     }
 

@@ -49,6 +49,17 @@ struct Charge<'a> {
     ticket: Option<line::Ticket>,
 }
 
+impl Charge<'_> {
+    #[inline]
+    fn spent(&self, now: Nanos) -> Spent<'_> {
+        Spent {
+            asked: &self.asked,
+            quota: self.quota,
+            debt: self.done.time.minus(now),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Look<'a> {
     asked: Asked<'a>,
@@ -109,7 +120,7 @@ impl<'a> Taken<'a> {
         };
         match asked.limit.queue {
             Some(queue) if asked.enforced => self.queue(asked, quota, queue),
-            _ => self.over(&asked, retry_after(refused)),
+            _ => self.over(asked, retry_after(refused)),
         }
     }
 
@@ -126,12 +137,13 @@ impl<'a> Taken<'a> {
                 });
                 Ok(())
             }
-            Step::Refuse { retry_after } => self.over(&asked, retry_after),
+            Step::Refuse { retry_after } => self.over(asked, retry_after),
         }
     }
 
     /// Refuses, unless the limit only counts this key.
-    fn over(&mut self, asked: &Asked<'a>, retry_after: Nanos) -> Result<(), Refusal> {
+    #[inline(never)]
+    fn over(&mut self, asked: Asked<'a>, retry_after: Nanos) -> Result<(), Refusal> {
         let stats = &asked.limit.stats;
         if asked.enforced {
             stats.refused.one();
@@ -210,19 +222,23 @@ impl<'a> Taken<'a> {
 
     /// How the client stands with the tightest of the limits that are enforced: of its rates, or else of its slots.
     fn standing(&self) -> Option<Standing> {
-        let charged = self.charges.iter().map(|charge| Spent {
-            asked: &charge.asked,
-            quota: charge.quota,
-            debt: charge.done.time.minus(self.now),
+        let enforced = |charge: &&Charge<'_>| charge.asked.enforced;
+        let rates = self.charges.iter().filter(enforced);
+        // By reference, for a charge is long.
+        let charged = rates.reduce(|one, other| {
+            let is_tighter = other.spent(self.now).is_tighter(&one.spent(self.now));
+            if is_tighter { other } else { one }
         });
         let looked = self.looks.iter().map(|look| Spent {
             asked: &look.asked,
             quota: look.asked.quota(self.host, self.now),
             debt: look.debt,
         });
+        let looked = looked.filter(|spent| spent.asked.enforced);
         let tightest = charged
+            .map(|charge| charge.spent(self.now))
+            .into_iter()
             .chain(looked)
-            .filter(|spent| spent.asked.enforced)
             .reduce(|one, other| if other.is_tighter(&one) { other } else { one });
         tightest.map(|spent| spent.standing()).or_else(|| {
             let mut slots = self.slots.iter();

@@ -70,6 +70,7 @@ impl Adaptive {
     }
 
     /// The quota of the moment. Where nobody can say what memory is in use, it is little.
+    #[inline(never)]
     fn quota(&self, pressure: &Readings) -> Quota {
         match self {
             Self::Bytes(adaptive) => adaptive.quota(pressure.memory_used().unwrap_or(0)),

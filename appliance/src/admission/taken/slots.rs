@@ -71,6 +71,6 @@ impl<'a> Taken<'a> {
             return Ok(());
         };
         let free = asked.limit.stats.live.until_free(asked.whose(), most);
-        self.over(&asked, free)
+        self.over(asked, free)
     }
 }

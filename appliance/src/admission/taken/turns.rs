@@ -37,8 +37,8 @@ impl<'a> Taken<'a> {
         let (charged, ticket) = match entered {
             Ok(line::Entered::AtOnce(place)) => (place.charged, None),
             Ok(line::Entered::Waits(ticket)) => (Nanos::ZERO, Some(ticket)),
-            Ok(line::Entered::Full) => return self.over(&asked, quota.interval()),
-            Err(refused) => return self.over(&asked, retry_after(refused)),
+            Ok(line::Entered::Full) => return self.over(asked, quota.interval()),
+            Err(refused) => return self.over(asked, retry_after(refused)),
         };
         self.charges.push(Charge {
             asked,
