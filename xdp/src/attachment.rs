@@ -226,7 +226,9 @@ fn refused(plan: &Plan, mode: Mode, refusal: Refusal) -> Error {
     let mut reason = chain(refusal.as_ref());
     if errno(refusal.as_ref()) == Some(EEXIST) {
         // The kernel takes them from below to above only.
-        reason.push_str("; an interface above it has a program already: name the lower one first");
+        reason.push_str(
+            "; an interface above it has a program already, and would be filtered with this one: name that one no more",
+        );
     }
     Error::Mode {
         interface: plan.interface.clone(),

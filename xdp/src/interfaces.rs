@@ -5,6 +5,7 @@ use aya::programs::Xdp;
 use crate::{
     Error, InterfaceState, InterfaceStatus, Settings,
     attachment::{self, distinct, index_of, occupant},
+    cover::cover,
     pins::Folder,
     shared::Shared,
 };
@@ -39,21 +40,61 @@ impl Interfaces {
         shared: &Shared,
     ) -> Result<Self, Error> {
         give_rows(settings, shared)?;
-        let statuses = if settings.required {
-            let plans = attachment::plan(folder, settings)?;
-            attachment::attach(folder, plans, xdp, settings.mode)?
-        } else {
-            distinct(&settings.interfaces)
-                .map(|name| attachment::settle(folder, name, settings, xdp))
-                .collect::<Result<_, _>>()?
-        };
-        let watched = statuses
-            .into_iter()
-            .map(|status| Watched::new(folder, status));
-        Ok(Self {
+        let mut interfaces = Self {
             settings: settings.clone(),
-            all: watched.collect(),
-        })
+            all: distinct(&settings.interfaces)
+                .map(|name| Watched::waiting(name))
+                .collect(),
+        };
+        if settings.required {
+            let plans = attachment::plan(folder, &uncovered(settings))?;
+            for status in attachment::attach(folder, plans, xdp, settings.mode)? {
+                interfaces.set(Watched::new(folder, status));
+            }
+        }
+        interfaces.settle(folder, xdp, Watched::is_settled)?;
+        Ok(interfaces)
+    }
+
+    /// Has each interface filtered that is not left `as_it_is`, or finds out what it waits for: those first that bring
+    /// the packets of others.
+    fn settle(
+        &mut self,
+        folder: &Folder,
+        xdp: &mut Xdp,
+        as_it_is: impl Fn(&Watched, &Folder) -> bool,
+    ) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        let is_covered = |name: &String| cover(name, &self.settings.interfaces).is_some();
+        let names = self.all.iter().map(|watched| watched.status.name.clone());
+        let (above, below): (Vec<_>, Vec<_>) = names.partition(is_covered);
+        for name in below.iter().chain(&above) {
+            let covered = self.covered(name).cloned();
+            let Some(watched) = self.all.iter_mut().find(|one| one.status.name == *name) else {
+                continue;
+            };
+            changes.extend(match covered {
+                Some(by) => watched.leave_to(folder, by)?,
+                None if as_it_is(watched, folder) => None,
+                None => watched.settle(folder, &self.settings, xdp)?,
+            });
+        }
+        Ok(changes)
+    }
+
+    /// The filtered interface that brings this one's packets.
+    fn covered(&self, name: &str) -> Option<&String> {
+        let by = cover(name, &self.settings.interfaces)?;
+        let mut filtering = self.filtering();
+        filtering.any(|status| status.name == *by).then_some(by)
+    }
+
+    fn set(&mut self, watched: Watched) {
+        let name = &watched.status.name;
+        match self.all.iter_mut().find(|one| one.status.name == *name) {
+            Some(one) => *one = watched,
+            None => self.all.push(watched),
+        }
     }
 
     pub(crate) fn statuses(&self) -> impl Iterator<Item = &InterfaceStatus> {
@@ -72,15 +113,10 @@ impl Interfaces {
         xdp: &mut Xdp,
         shared: &Shared,
     ) -> Result<Vec<Change>, Error> {
-        let mut changes = Vec::new();
-        for watched in &mut self.all {
-            if watched.is_settled(folder) {
-                continue;
-            }
+        if self.all.iter().any(|watched| !watched.is_settled(folder)) {
             give_rows(&self.settings, shared)?;
-            changes.extend(watched.settle(folder, &self.settings, xdp)?);
         }
-        Ok(changes)
+        self.settle(folder, xdp, Watched::is_settled)
     }
 
     /// Attaches a program to those of these interfaces that have none, if they are required: to all or to none.
@@ -103,19 +139,14 @@ impl Interfaces {
             self.filtering()
                 .any(|status| status.name == **name && Some(status.ifindex) == index)
         };
-        let missing = distinct(&settings.interfaces).filter(|name| !is_filtered(name));
-        let wanted = Settings {
-            interfaces: missing.cloned().collect(),
-            ..settings.clone()
-        };
+        let mut wanted = uncovered(settings);
+        wanted.interfaces.retain(|name| !is_filtered(&name));
         let plans = attachment::plan(folder, &wanted)?;
         give_rows(settings, shared)?;
         let statuses = attachment::attach(folder, plans, xdp, settings.mode)?;
         let new = statuses.iter().map(|status| status.ifindex).collect();
         for status in statuses {
-            self.all
-                .retain(|watched| watched.status.name != status.name);
-            self.all.push(Watched::new(folder, status));
+            self.set(Watched::new(folder, status));
         }
         Ok(new)
     }
@@ -149,24 +180,36 @@ impl Interfaces {
         self.settings.replace = settings.replace;
         give_rows(&self.settings, shared)?;
         let mut before = std::mem::take(&mut self.all);
-        let mut changes = Vec::new();
         for name in distinct(&settings.interfaces) {
             let known = before
                 .iter()
                 .position(|watched| watched.status.name == *name);
-            let mut watched = known.map_or_else(
+            self.all.push(known.map_or_else(
                 || Watched::waiting(name),
                 |position| before.swap_remove(position),
-            );
-            if !watched.status.is_filtering() {
-                changes.extend(watched.settle(folder, &self.settings, xdp)?);
-            }
-            self.all.push(watched);
+            ));
+        }
+        let is_filtering = |watched: &Watched, _: &Folder| watched.status.is_filtering();
+        let mut changes = self.settle(folder, xdp, is_filtering)?;
+        if before.is_empty() {
+            return Ok(changes);
         }
         for gone in before {
             attachment::unlink(folder, gone.status.ifindex)?;
         }
+        // One that is gone may have kept another one from being filtered.
+        changes.extend(self.settle(folder, xdp, is_filtering)?);
         Ok(changes)
+    }
+}
+
+/// The same wishes without the interfaces whose packets come over others of them.
+fn uncovered(settings: &Settings) -> Settings {
+    let names = distinct(&settings.interfaces);
+    let is_own = |name: &&String| cover(name, &settings.interfaces).is_none();
+    Settings {
+        interfaces: names.filter(is_own).cloned().collect(),
+        ..settings.clone()
     }
 }
 
@@ -180,7 +223,9 @@ impl Watched {
     fn new(folder: &Folder, status: InterfaceStatus) -> Self {
         let occupant = match status.state {
             InterfaceState::Refused(_) => occupant(folder, status.ifindex).ok().flatten(),
-            InterfaceState::Filtering | InterfaceState::Waiting => None,
+            InterfaceState::Filtering | InterfaceState::Waiting | InterfaceState::Covered(_) => {
+                None
+            }
         };
         Self {
             status,
@@ -207,9 +252,21 @@ impl Watched {
         let occupant = occupant(folder, index).ok().flatten();
         match status.state {
             InterfaceState::Filtering => occupant.is_some_and(|(_, ours)| ours),
-            InterfaceState::Waiting => false,
+            InterfaceState::Waiting | InterfaceState::Covered(_) => false,
             InterfaceState::Refused(_) => self.occupant == occupant.map(|(program, _)| program),
         }
+    }
+
+    /// Leaves its packets to the one that brings them, which filters already.
+    fn leave_to(&mut self, folder: &Folder, by: String) -> Result<Option<Change>, Error> {
+        let before = &self.status;
+        let ifindex = index_of(&before.name).unwrap_or(0);
+        let covered = InterfaceState::Covered(by);
+        if before.state != covered {
+            attachment::unlink(folder, ifindex)?;
+        }
+        let now = InterfaceStatus::unfiltered(&before.name, ifindex, covered);
+        Ok(self.turn_to(folder, now))
     }
 
     fn settle(
@@ -224,11 +281,15 @@ impl Watched {
             attachment::unlink(folder, before.ifindex)?;
         }
         let now = attachment::settle(folder, name, settings, xdp)?;
-        *self = Self::new(folder, now.clone());
+        Ok(self.turn_to(folder, now))
+    }
+
+    fn turn_to(&mut self, folder: &Folder, now: InterfaceStatus) -> Option<Change> {
+        let before = std::mem::replace(self, Self::new(folder, now.clone())).status;
         let changed = now.state != before.state || now.ifindex != before.ifindex;
-        Ok(changed.then_some(Change {
+        changed.then_some(Change {
             before: before.state,
             now,
-        }))
+        })
     }
 }

@@ -12,6 +12,7 @@ mod bpf;
 mod compile;
 mod control;
 mod counters;
+mod cover;
 mod error;
 mod exceptions;
 mod features;

@@ -48,6 +48,12 @@ pub(crate) fn attached(ifindex: u32) -> Result<Option<Attached>, Error> {
     Ok(parse(&reply))
 }
 
+/// All attributes of an interface.
+pub(crate) fn describe(ifindex: u32) -> io::Result<Vec<u8>> {
+    let mut reply = ask(ifindex)?;
+    Ok(reply.split_off(HEADERS.min(reply.len())))
+}
+
 /// Takes off a program that was attached without a link.
 pub(crate) fn detach(ifindex: u32, mode: Mode) -> io::Result<()> {
     let reply = exchange(SockProtocol::NetlinkRoute, &removal(ifindex, mode))?;

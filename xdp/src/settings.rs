@@ -72,6 +72,8 @@ pub enum InterfaceState {
     Waiting,
     /// It cannot be filtered, and why.
     Refused(String),
+    /// Its packets are filtered where they come in before, on this other one.
+    Covered(String),
 }
 
 impl InterfaceStatus {

@@ -104,6 +104,7 @@ fn as_filtered(interface: &Interface, required: Verdict) -> Finding {
             "nothing that comes in over it is filtered",
             "floodwall status",
         ),
+        (InterfaceState::Covered, _) => Finding::ok(AREA, name, why),
         (InterfaceState::Refused, _) => Finding::ok(AREA, name, format!("not filtered: {why}"))
             .but(
                 required,

@@ -72,6 +72,12 @@ pub(super) fn tell(status: &xdp::InterfaceStatus) {
             );
         }
         InterfaceState::Refused(why) => tracing::warn!(interface, "not filtered: {why}"),
+        InterfaceState::Covered(by) => {
+            tracing::info!(
+                interface,
+                "its packets are filtered on {by}, over which they come"
+            );
+        }
         InterfaceState::Filtering => {
             let (mode, adopted) = (status.mode, status.adopted);
             tracing::info!(interface, %mode, adopted, "filtering packets");

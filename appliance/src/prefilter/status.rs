@@ -68,7 +68,7 @@ fn features() -> Vec<Feature> {
 pub struct Interface {
     pub name: String,
     pub state: InterfaceState,
-    /// Why it is not filtered.
+    /// Why it has no program.
     pub why: Option<String>,
     /// `native` or `generic` where it is filtered.
     pub mode: Option<String>,
@@ -90,6 +90,8 @@ pub enum InterfaceState {
     /// There is no such interface yet, or no longer.
     Waiting,
     Refused,
+    /// Its packets are filtered on another one, over which they come.
+    Covered,
 }
 
 impl Interface {
@@ -98,6 +100,10 @@ impl Interface {
             xdp::InterfaceState::Filtering => (InterfaceState::Filtering, None),
             xdp::InterfaceState::Waiting => (InterfaceState::Waiting, None),
             xdp::InterfaceState::Refused(why) => (InterfaceState::Refused, Some(why.clone())),
+            xdp::InterfaceState::Covered(by) => (
+                InterfaceState::Covered,
+                Some(format!("filtered on {by}, over which its packets come")),
+            ),
         };
         Self {
             name: status.name.clone(),

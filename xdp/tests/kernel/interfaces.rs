@@ -95,11 +95,20 @@ fn wishes_change_and_links_follow() {
     other.0.interfaces.clear();
 }
 
+/// Makes an interface that is called `above`, of a kind that not every kernel knows.
+fn made(kind: &str, made: &str) -> bool {
+    let is_made = try_ip(&format!("link add {made}"));
+    if !is_made {
+        eprintln!("SKIPPED: this kernel does not know {kind}");
+    }
+    is_made
+}
+
 #[test]
-fn an_interface_above_others_is_filtered_as_its_kind_can() {
+fn an_interface_of_any_kind_is_filtered_as_its_kind_can() {
     needs_root!();
     let _namespace = Namespace::new();
-    for (kind, made, mode) in [
+    for (kind, made_as, mode) in [
         (
             "a VLAN device",
             "link left name above type vlan id 7",
@@ -114,35 +123,78 @@ fn an_interface_above_others_is_filtered_as_its_kind_can() {
         ),
         ("a dummy", "name above type dummy", Mode::Generic),
     ] {
-        if !try_ip(&format!("link add {made}")) {
-            eprintln!("SKIPPED: this kernel does not know {kind}");
+        if !made(kind, made_as) {
             continue;
         }
-        let instance = lenient(&["left", "above"]);
+        let instance = lenient(&["right", "above"]);
         let filter = instance.leased(&rules());
-        let modes: Vec<_> = filter
-            .interfaces()
-            .iter()
-            .map(|status| status.mode)
-            .collect();
-        assert_eq!(
-            modes,
-            [Mode::Native, mode],
-            "{kind}: {:?}",
-            filter.interfaces()
-        );
+        let all = filter.interfaces();
+        let modes: Vec<_> = all.iter().map(|status| status.mode).collect();
+        assert_eq!(modes, [Mode::Native, mode], "{kind}: {all:?}");
         drop(filter);
         let _ = PreFilter::detach(&instance.0);
-        if kind == "a macvlan" {
-            let wrong_order = lenient(&["above", "left"]);
-            let filter = wrong_order.leased(&rules());
-            let below = state(&filter, "left");
-            let refused =
-                matches!(&below, InterfaceState::Refused(why) if why.contains("above it"));
-            assert!(refused, "{below:?}");
+        ip("link del above");
+    }
+}
+
+/// On both, a packet would be judged twice and charged twice.
+#[test]
+fn packets_that_come_over_another_interface_are_filtered_there_alone() {
+    needs_root!();
+    let _namespace = Namespace::new();
+    let covered = |by: &str| InterfaceState::Covered(by.to_owned());
+    for (kind, made_as) in [
+        ("a VLAN device", "link left name above type vlan id 7"),
+        ("a macvlan", "link left name above type macvlan"),
+    ] {
+        if !made(kind, made_as) {
+            continue;
+        }
+        for order in [["left", "above"], ["above", "left"]] {
+            for required in [false, true] {
+                let mut instance = lenient(&order);
+                instance.0.required = required;
+                let filter = instance.leased(&rules());
+                assert_eq!(state(&filter, "left"), InterfaceState::Filtering, "{kind}");
+                assert_eq!(state(&filter, "above"), covered("left"), "{kind}");
+                assert_eq!(filter.reconcile().unwrap(), []);
+                drop(filter);
+                let _ = PreFilter::detach(&instance.0);
+            }
         }
         ip("link del above");
     }
+}
+
+#[test]
+fn an_interface_is_filtered_itself_while_the_one_below_is_not() {
+    needs_root!();
+    let _namespace = Namespace::new();
+    if !made("a macvlan", "link left name above type macvlan") {
+        return;
+    }
+    let mut instance = lenient(&["above"]);
+    let filter = instance.leased(&rules());
+    assert_eq!(state(&filter, "above"), InterfaceState::Filtering);
+    let turn_to = |instance: &mut Instance, wanted: &[&str]| {
+        instance.0.interfaces = wanted.iter().map(|name| (*name).to_owned()).collect();
+        filter.retarget(&instance.0).unwrap();
+    };
+    // The kernel takes no program below another one, and nobody is left without one meanwhile.
+    turn_to(&mut instance, &["left", "above"]);
+    let below = state(&filter, "left");
+    assert!(
+        matches!(&below, InterfaceState::Refused(why) if why.contains("above it")),
+        "{below:?}"
+    );
+    assert_eq!(state(&filter, "above"), InterfaceState::Filtering);
+    turn_to(&mut instance, &["left"]);
+    assert_eq!(state(&filter, "left"), InterfaceState::Filtering);
+    turn_to(&mut instance, &["above", "left"]);
+    let covered = InterfaceState::Covered("left".to_owned());
+    assert_eq!(state(&filter, "above"), covered);
+    turn_to(&mut instance, &["above"]);
+    assert_eq!(state(&filter, "above"), InterfaceState::Filtering);
 }
 
 #[test]

@@ -66,9 +66,14 @@ fn in_words(interface: &Interface) -> String {
             format!("{mode} on {name}{adopted}")
         }
         InterfaceState::Waiting => format!("waiting for {name}: there is no such interface"),
-        InterfaceState::Refused => {
+        InterfaceState::Refused | InterfaceState::Covered => {
             let why = interface.why.as_deref().unwrap_or("nobody knows why");
-            format!("NOT on {name}: {why}")
+            let not = if interface.state == InterfaceState::Refused {
+                "NOT on "
+            } else {
+                ""
+            };
+            format!("{not}{name}: {why}")
         }
     }
 }

@@ -121,6 +121,7 @@ fn interfaces(kernel: &KernelStatus) -> String {
         match (interface.state, &interface.mode) {
             (InterfaceState::Filtering, Some(mode)) => format!("{mode} on {name}"),
             (InterfaceState::Filtering, None) => format!("on {name}"),
+            (InterfaceState::Covered, _) => format!("{name} with another"),
             (InterfaceState::Waiting | InterfaceState::Refused, _) => format!("NOT on {name}"),
         }
     });
