@@ -15,7 +15,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{Host, Terminal, Yaml, binary, notify::Manager, scratch::Scratch, wait};
+use crate::{Group, Host, Terminal, Yaml, binary, notify::Manager, scratch::Scratch, wait};
 
 /// What the files in the service's folder are called.
 const FILE: &str = "floodwall.yaml";
@@ -33,6 +33,7 @@ pub struct Launch<'h> {
     host: Option<&'h Host>,
     user: Option<u32>,
     hosts: Option<&'h Path>,
+    group: Option<&'h Group>,
 }
 
 /// A running service; killed when dropped.
@@ -79,6 +80,15 @@ impl<'h> Launch<'h> {
     pub fn with_hosts(self, hosts: &'h Path) -> Self {
         Self {
             hosts: Some(hosts),
+            ..self
+        }
+    }
+
+    /// Runs in a control group.
+    #[must_use]
+    pub fn within(self, group: &'h Group) -> Self {
+        Self {
+            group: Some(group),
             ..self
         }
     }
@@ -135,6 +145,9 @@ impl<'h> Launch<'h> {
     /// The binary, behind what puts it into its namespace and takes its privileges.
     fn command(self, folder: &Scratch) -> Command {
         let mut words: Vec<PathBuf> = Vec::new();
+        if let Some(group) = self.group {
+            words.extend(group.words());
+        }
         if let Some(host) = self.host {
             // Not `ip netns exec`, which hides /sys/fs/bpf.
             words.extend([

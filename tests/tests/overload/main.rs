@@ -7,6 +7,7 @@ use floodwall_tests::{Client, Floodwall, Yaml};
 use serde_json::Value;
 
 mod bbr;
+mod container;
 mod in_flight;
 mod rate;
 mod watched;
