@@ -193,11 +193,7 @@ fn follow(
         .map(|(protection, route)| {
             protection::preview::Preview::of(host, protection, route.rule.priority)
         });
-    let gate = route.and_then(|route| {
-        let gate = generation.gate(route.rule.gate?);
-        let would = gate.preview(&host.journal, &gate.visitor(&subject), SystemTime::now());
-        Some(GatePreview::of(gate, would))
-    });
+    let gate = route.and_then(|route| gate(host, generation, route, &subject));
     let blocked = blocks::is_blocked(host, &generation.clients, peer, host.now());
     let here = Here {
         generation,
@@ -235,6 +231,17 @@ fn follow(
         }),
         action,
     }
+}
+
+fn gate(
+    host: &Host,
+    generation: &Generation,
+    route: &Route,
+    subject: &Subject<'_>,
+) -> Option<GatePreview> {
+    let gate = generation.gate(route.rule.gate?);
+    let would = gate.preview(&host.journal, &gate.visitor(subject), SystemTime::now());
+    Some(GatePreview::of(gate, would))
 }
 
 /// The answer to a request that overload protection sheds.

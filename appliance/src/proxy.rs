@@ -24,7 +24,7 @@ use crate::{
     key::Subject,
     pages, refusal,
     route::Route,
-    server::{connection::Connection, progress::Phase},
+    server::{connection::Connection, peer::Peer, progress::Phase},
     strict,
 };
 
@@ -92,6 +92,13 @@ impl Proxy {
             Some(tls) if !tls.may_serve(view(session.req_header()).host) => Err(MISDIRECTED),
             _ => Ok(()),
         }
+    }
+
+    fn is_blocked(&self, peer: Peer, ctx: &Exchange) -> bool {
+        let address = peer.address();
+        address.is_some_and(|address| {
+            blocks::is_blocked(&self.host, &ctx.generation.clients, address, ctx.begun)
+        })
     }
 
     /// Has a request that was let in served as its route says, within the time it has. True when it is answered
@@ -162,10 +169,7 @@ impl ProxyHttp for Proxy {
             return self.malformed(session, ctx, fault).await;
         }
         let peer = connection.peer;
-        let address = peer.address();
-        if address.is_some_and(|address| {
-            blocks::is_blocked(&self.host, &ctx.generation.clients, address, ctx.begun)
-        }) {
+        if self.is_blocked(peer, ctx) {
             // The kernel answers nothing to a blocked source, and neither do we.
             ctx.verdict = Verdict::Blocked;
             session.shutdown().await;
