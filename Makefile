@@ -16,7 +16,7 @@ demo: ## Play an attack that is refused and then vanishes into the kernel, in ab
 test: ## Every check this machine can do; with root also the kernel and systemd
 	@.ci/test
 
-kernels: ## The pre-filter under Linux 5.10, 6.1 and 6.12, in virtual machines; half an hour
+kernels: ## The pre-filter under Linux 5.10, 6.1 and 6.12, in virtual machines; twenty minutes
 	@.ci/kernels
 
 bench: ## Measure against nginx, HAProxy, Envoy, xdp-filter and other limiters
