@@ -16,21 +16,19 @@ enum Way {
 /// More devices on top of each other than this nobody has.
 const MOST: usize = 8;
 
-/// The one of `names` over which all that comes to the interface has come before: the device below a VLAN or a macvlan,
-/// or the bond that it is a part of. None when there is none, and when nobody can say.
-pub(crate) fn cover<'n>(interface: &str, names: &'n [String]) -> Option<&'n String> {
-    let mut index = index_of(interface)?;
+/// Those of `names` over which all that comes to the interface has come before, the nearest first: the devices below a
+/// VLAN or a macvlan, and the bond that it is a part of. None when there are none, and when nobody can say.
+pub(crate) fn covers<'n>(interface: &str, names: &'n [String]) -> Vec<&'n String> {
+    let mut found = Vec::new();
+    let mut index = index_of(interface);
     for _ in 0..MOST {
-        let Ok(Way::Over(next)) = way_to(index) else {
-            return None;
+        index = match index.map(way_to) {
+            Some(Ok(Way::Over(next))) => Some(next),
+            _ => break,
         };
-        let found = names.iter().find(|name| index_of(name) == Some(next));
-        if found.is_some() {
-            return found;
-        }
-        index = next;
+        found.extend(names.iter().find(|name| index_of(name) == index));
     }
-    None
+    found
 }
 
 // From <linux/if_link.h>.
@@ -124,7 +122,8 @@ mod tests {
 
     #[test]
     fn nothing_covers_what_is_not_there() {
-        assert_eq!(cover("no-such-one", &["lo".to_owned()]), None);
-        assert_eq!(cover("lo", &["lo".to_owned()]), None);
+        let names = ["lo".to_owned()];
+        assert!(covers("no-such-one", &names).is_empty());
+        assert!(covers("lo", &names).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use aya::programs::Xdp;
 use crate::{
     Error, InterfaceState, InterfaceStatus, Settings,
     attachment::{self, distinct, index_of, occupant},
-    cover::cover,
+    cover::covers,
     pins::Folder,
     shared::Shared,
 };
@@ -39,7 +39,6 @@ impl Interfaces {
         xdp: &mut Xdp,
         shared: &Shared,
     ) -> Result<Self, Error> {
-        give_rows(settings, shared)?;
         let mut interfaces = Self {
             settings: settings.clone(),
             all: distinct(&settings.interfaces)
@@ -48,11 +47,12 @@ impl Interfaces {
         };
         if settings.required {
             let plans = attachment::plan(folder, &uncovered(settings))?;
+            give_rows(settings, shared)?;
             for status in attachment::attach(folder, plans, xdp, settings.mode)? {
                 interfaces.set(Watched::new(folder, status));
             }
         }
-        interfaces.settle(folder, xdp, Watched::is_settled)?;
+        interfaces.settle(folder, xdp, shared, Watched::is_settled)?;
         Ok(interfaces)
     }
 
@@ -62,31 +62,32 @@ impl Interfaces {
         &mut self,
         folder: &Folder,
         xdp: &mut Xdp,
+        shared: &Shared,
         as_it_is: impl Fn(&Watched, &Folder) -> bool,
     ) -> Result<Vec<Change>, Error> {
+        let settings = &self.settings;
+        let names = self.all.iter().map(|watched| &watched.status.name);
+        let covers = names.map(|name| covers(name, &settings.interfaces));
+        let mut order: Vec<_> = covers.enumerate().collect();
+        order.sort_by_key(|(_, covers)| covers.len());
         let mut changes = Vec::new();
-        let is_covered = |name: &String| cover(name, &self.settings.interfaces).is_some();
-        let names = self.all.iter().map(|watched| watched.status.name.clone());
-        let (above, below): (Vec<_>, Vec<_>) = names.partition(is_covered);
-        for name in below.iter().chain(&above) {
-            let covered = self.covered(name).cloned();
-            let Some(watched) = self.all.iter_mut().find(|one| one.status.name == *name) else {
-                continue;
+        for (at, covers) in order {
+            let is_filtering = |by: &&&String| {
+                let mut all = self.all.iter().map(|watched| &watched.status);
+                all.any(|status| status.name == ***by && status.is_filtering())
             };
-            changes.extend(match covered {
+            let by = covers.iter().find(is_filtering);
+            let watched = &mut self.all[at];
+            changes.extend(match by {
                 Some(by) => watched.leave_to(folder, by)?,
                 None if as_it_is(watched, folder) => None,
-                None => watched.settle(folder, &self.settings, xdp)?,
+                None => {
+                    give_rows(settings, shared)?;
+                    watched.settle(folder, settings, xdp)?
+                }
             });
         }
         Ok(changes)
-    }
-
-    /// The filtered interface that brings this one's packets.
-    fn covered(&self, name: &str) -> Option<&String> {
-        let by = cover(name, &self.settings.interfaces)?;
-        let mut filtering = self.filtering();
-        filtering.any(|status| status.name == *by).then_some(by)
     }
 
     fn set(&mut self, watched: Watched) {
@@ -113,10 +114,7 @@ impl Interfaces {
         xdp: &mut Xdp,
         shared: &Shared,
     ) -> Result<Vec<Change>, Error> {
-        if self.all.iter().any(|watched| !watched.is_settled(folder)) {
-            give_rows(&self.settings, shared)?;
-        }
-        self.settle(folder, xdp, Watched::is_settled)
+        self.settle(folder, xdp, shared, Watched::is_settled)
     }
 
     /// Attaches a program to those of these interfaces that have none, if they are required: to all or to none.
@@ -178,7 +176,6 @@ impl Interfaces {
         self.settings.mode = settings.mode;
         self.settings.required = settings.required;
         self.settings.replace = settings.replace;
-        give_rows(&self.settings, shared)?;
         let mut before = std::mem::take(&mut self.all);
         for name in distinct(&settings.interfaces) {
             let known = before
@@ -190,7 +187,7 @@ impl Interfaces {
             ));
         }
         let is_filtering = |watched: &Watched, _: &Folder| watched.status.is_filtering();
-        let mut changes = self.settle(folder, xdp, is_filtering)?;
+        let mut changes = self.settle(folder, xdp, shared, is_filtering)?;
         if before.is_empty() {
             return Ok(changes);
         }
@@ -198,7 +195,7 @@ impl Interfaces {
             attachment::unlink(folder, gone.status.ifindex)?;
         }
         // One that is gone may have kept another one from being filtered.
-        changes.extend(self.settle(folder, xdp, is_filtering)?);
+        changes.extend(self.settle(folder, xdp, shared, is_filtering)?);
         Ok(changes)
     }
 }
@@ -206,7 +203,7 @@ impl Interfaces {
 /// The same wishes without the interfaces whose packets come over others of them.
 fn uncovered(settings: &Settings) -> Settings {
     let names = distinct(&settings.interfaces);
-    let is_own = |name: &&String| cover(name, &settings.interfaces).is_none();
+    let is_own = |name: &&String| covers(name, &settings.interfaces).is_empty();
     Settings {
         interfaces: names.filter(is_own).cloned().collect(),
         ..settings.clone()
@@ -258,10 +255,10 @@ impl Watched {
     }
 
     /// Leaves its packets to the one that brings them, which filters already.
-    fn leave_to(&mut self, folder: &Folder, by: String) -> Result<Option<Change>, Error> {
+    fn leave_to(&mut self, folder: &Folder, by: &str) -> Result<Option<Change>, Error> {
         let before = &self.status;
         let ifindex = index_of(&before.name).unwrap_or(0);
-        let covered = InterfaceState::Covered(by);
+        let covered = InterfaceState::Covered(by.to_owned());
         if before.state != covered {
             attachment::unlink(folder, ifindex)?;
         }

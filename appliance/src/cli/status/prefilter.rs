@@ -55,6 +55,7 @@ pub(super) fn summary(out: &mut impl Write, kernel: &KernelStatus) -> io::Result
 
 fn in_words(interface: &Interface) -> String {
     let name = &interface.name;
+    let why = interface.why.as_deref().unwrap_or("nobody knows why");
     match interface.state {
         InterfaceState::Filtering => {
             let mode = interface.mode.as_deref().unwrap_or("somehow");
@@ -66,15 +67,8 @@ fn in_words(interface: &Interface) -> String {
             format!("{mode} on {name}{adopted}")
         }
         InterfaceState::Waiting => format!("waiting for {name}: there is no such interface"),
-        InterfaceState::Refused | InterfaceState::Covered => {
-            let why = interface.why.as_deref().unwrap_or("nobody knows why");
-            let not = if interface.state == InterfaceState::Refused {
-                "NOT on "
-            } else {
-                ""
-            };
-            format!("{not}{name}: {why}")
-        }
+        InterfaceState::Refused => format!("NOT on {name}: {why}"),
+        InterfaceState::Covered => format!("{name}: {why}"),
     }
 }
 
